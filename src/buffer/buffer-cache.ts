@@ -1,0 +1,281 @@
+/**
+ * The block device as a mapping of metadata blocks.
+ *
+ * Order of writing home, where no journal gives one: buffers carry a wave, and a sync writes wave
+ * 0 (bitmaps, inode tables, extent and indirect blocks), flushes, then wave 1 (directory blocks),
+ * flushes, then wave 2 (superblock). What is pointed at is on the medium before what points.
+ * @source fs/buffer.c, block/bdev.c
+ */
+import { assert } from '../base/assert.ts';
+import { errno, type FsError } from '../base/errno.ts';
+import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
+import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import type { Op } from '../sched/op.ts';
+import { WaitQueue } from '../sched/wait-queue.ts';
+import { Bio, REQ_META } from '../block/bio.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
+import { filemapGrabFolio, folioUnlock } from '../mm/filemap.ts';
+import type { Folio } from '../mm/folio.ts';
+import { filemapCleanFolio, filemapDirtyFolio } from '../mm/page-writeback.ts';
+import type { Memory } from '../mm/vmscan.ts';
+import { BUFFER_LOCK, BufferHead } from './buffer-head.ts';
+
+/** The buffers of one folio, in order; what `folio.private` holds in this mapping. */
+class FolioBuffers {
+  readonly heads: BufferHead[] = [];
+}
+
+export class BufferCache {
+  readonly device: BlockDevice;
+  readonly blockSize: number;
+  readonly mapping: AddressSpace;
+  private readonly perFolio: number;
+  private readonly dirtySet = new Set<BufferHead>();
+  private inFlight = 0;
+  private readonly idle = new WaitQueue('buffer writes');
+
+  constructor(device: BlockDevice, memory: Memory, blockSize: number) {
+    assert(blockSize <= memory.frameSize, 'a block does not fit a folio');
+    this.device = device;
+    this.blockSize = blockSize;
+    this.perFolio = memory.frameSize / blockSize;
+    this.mapping = new AddressSpace({ ino: 0, size: device.size }, memory, this.aops());
+  }
+
+  /** The block's head with a reference if it is cached and uptodate. @context Does not sleep. */
+  tryBread(nr: Pblk): BufferHead | null {
+    const folio = this.mapping.pages.get(pageIndex(Math.floor(nr / this.perFolio)));
+    const bh = folio && this.heads(folio)[nr % this.perFolio];
+    return bh?.uptodate ? bh.hold() : null;
+  }
+
+  /**
+   * The block's head with a reference; contents undefined unless it was cached.
+   * @throws EIO past the end of the device
+   */
+  *getblk(nr: Pblk): Op<BufferHead> {
+    if (!(nr >= 0 && (nr + 1) * this.blockSize <= this.device.size)) {
+      throw errno('EIO', { pblk: nr }, 'block beyond the end of the device');
+    }
+    const folio = yield* filemapGrabFolio(
+      this.mapping,
+      pageIndex(Math.floor(nr / this.perFolio)),
+    );
+    folio.uptodate = true; // A device folio is a container: each block has its own state.
+    const bh = this.heads(folio)[nr % this.perFolio];
+    assert(bh !== undefined);
+    bh.hold();
+    folioUnlock(folio);
+    folio.release();
+    return bh;
+  }
+
+  /** The block, read. @context May sleep for I/O. @throws EIO */
+  *bread(nr: Pblk): Op<BufferHead> {
+    const cached = this.tryBread(nr);
+    if (cached) return cached;
+    const bh = yield* this.getblk(nr);
+    try {
+      if (!tryLockBit(bh, BUFFER_LOCK)) yield* lockBit(bh, BUFFER_LOCK);
+      try {
+        if (!bh.uptodate) {
+          yield* this.device.submitWait(this.bioFor('read', bh));
+          bh.uptodate = true;
+        }
+      } finally {
+        unlockBit(bh, BUFFER_LOCK);
+      }
+    } catch (e) {
+      bh.put();
+      throw e;
+    }
+    return bh;
+  }
+
+  /** A block that is to be written wholly: zeroed, uptodate, not read. */
+  *getNew(nr: Pblk): Op<BufferHead> {
+    const bh = yield* this.getblk(nr);
+    bh.data.fill(0);
+    bh.uptodate = true;
+    bh.verified = true;
+    bh.trigger = null;
+    bh.wave = 0;
+    return bh;
+  }
+
+  /** Read a run of blocks that will be wanted soon; errors are left to who wants them. */
+  *readahead(start: Pblk, count: number): Op<void> {
+    const heads: BufferHead[] = [];
+    this.device.queue.plug();
+    try {
+      for (let i = 0; i < count; i++) {
+        const nr = pblk(start + i);
+        if ((nr + 1) * this.blockSize > this.device.size) break;
+        const bh = yield* this.getblk(nr);
+        if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK)) {
+          bh.put();
+          continue;
+        }
+        heads.push(bh);
+        const bio = this.bioFor('read', bh);
+        bio.endIo = (b) => {
+          if (!b.error) bh.uptodate = true;
+          unlockBit(bh, BUFFER_LOCK);
+        };
+        this.device.submit(bio);
+      }
+    } finally {
+      this.device.queue.unplug();
+      for (const bh of heads) bh.put();
+    }
+  }
+
+  /** @context Does not sleep. The caller holds a reference. */
+  markDirty(bh: BufferHead): void {
+    assert(bh.count > 0 && bh.uptodate, 'dirtying a buffer without contents');
+    if (bh.dirty) return;
+    bh.dirty = true;
+    this.dirtySet.add(bh);
+    filemapDirtyFolio(this.mapping, bh.folio);
+  }
+
+  /** The block was freed: its contents must never be written. */
+  forget(bh: BufferHead): void {
+    if (bh.dirty) this.clean(bh);
+    bh.uptodate = false;
+    bh.verified = false;
+    bh.trigger = null;
+  }
+
+  /** Blocks become file data: buffers of their former life must not be written over them. */
+  cleanAliases(start: Pblk, count: number): void {
+    const first = Math.floor(start / this.perFolio);
+    const end = Math.floor((start + count - 1) / this.perFolio) + 1;
+    for (
+      let i = this.mapping.pages.next(first, end);
+      i >= 0 && i < end;
+      i = this.mapping.pages.next(i + 1, end)
+    ) {
+      const buffers = this.mapping.pages.get(i)?.private;
+      if (!(buffers instanceof FolioBuffers)) continue;
+      for (const bh of buffers.heads) {
+        if (bh.blocknr >= start && bh.blocknr < start + count) this.forget(bh);
+      }
+    }
+  }
+
+  get dirtyCount(): number {
+    return this.dirtySet.size;
+  }
+
+  /**
+   * Write every dirty buffer home in the order of the waves, and wait. The device's cache is
+   * flushed between waves, not after the last one.
+   * @throws EIO the first failure
+   */
+  *sync(): Op<void> {
+    const since = this.mapping.wbErr.sample();
+    for (let first = true; this.dirtySet.size > 0; first = false) {
+      const wave = Math.min(...this.waves());
+      if (!first) yield* this.device.flush();
+      this.writeOut([...this.dirtySet].filter((bh) => bh.wave === wave));
+      yield* this.idle.waitFor(() => this.inFlight === 0);
+      const error = this.mapping.wbErr.check(since);
+      if (error) throw error;
+    }
+    if (this.inFlight > 0) yield* this.idle.waitFor(() => this.inFlight === 0);
+    const error = this.mapping.wbErr.check(since);
+    if (error) throw error;
+  }
+
+  /** Write one buffer now and wait. @throws EIO */
+  *syncBuffer(bh: BufferHead): Op<void> {
+    if (!bh.dirty) return;
+    bh.trigger?.(bh);
+    this.clean(bh);
+    yield* this.device.submitWait(this.bioFor('write', bh));
+  }
+
+  private waves(): Set<number> {
+    const waves = new Set<number>();
+    for (const bh of this.dirtySet) waves.add(bh.wave);
+    return waves;
+  }
+
+  /** Start writing these buffers, in device order so that the queue can merge them. */
+  private writeOut(heads: BufferHead[]): void {
+    heads.sort((a, b) => a.blocknr - b.blocknr);
+    this.device.queue.plug();
+    for (const bh of heads) {
+      bh.hold();
+      bh.trigger?.(bh);
+      this.clean(bh);
+      this.inFlight++;
+      const bio = this.bioFor('write', bh);
+      bio.endIo = (b) => {
+        this.endWrite(bh, b.error);
+      };
+      this.device.submit(bio);
+    }
+    this.device.queue.unplug();
+  }
+
+  private endWrite(bh: BufferHead, error: FsError | null): void {
+    if (error) this.mapping.wbErr.set(error);
+    bh.put();
+    if (--this.inFlight === 0) this.idle.wakeAll();
+  }
+
+  private clean(bh: BufferHead): void {
+    bh.dirty = false;
+    this.dirtySet.delete(bh);
+    const { folio } = bh;
+    if (this.heads(folio).some((other) => other.dirty)) return;
+    filemapCleanFolio(this.mapping, folio);
+  }
+
+  private bioFor(op: 'read' | 'write', bh: BufferHead): Bio {
+    const at = sector((bh.blocknr * this.blockSize) / SECTOR_SIZE);
+    return new Bio(op, at, REQ_META).add(bh.data);
+  }
+
+  private heads(folio: Folio): readonly BufferHead[] {
+    if (folio.private instanceof FolioBuffers) return folio.private.heads;
+    const buffers = new FolioBuffers();
+    const first = folio.index * this.perFolio;
+    for (let i = 0; i < this.perFolio; i++) {
+      const head = new BufferHead(pblk(first + i), folio, i * this.blockSize, this.blockSize);
+      buffers.heads.push(head);
+    }
+    folio.private = buffers;
+    return buffers.heads;
+  }
+
+  private aops(): AddressSpaceOperations {
+    const cache = this;
+    return {
+      // eslint-disable-next-line require-yield
+      *readFolio(_mapping, folio) {
+        folio.uptodate = true;
+        folioUnlock(folio);
+      },
+      *writepages(_mapping, wbc) {
+        if (wbc.syncMode === 'all') {
+          yield* cache.sync();
+        } else {
+          cache.writeOut([...cache.dirtySet].slice(0, Math.min(wbc.nrToWrite, 4096)));
+          yield* cache.idle.waitFor(() => cache.inFlight === 0);
+        }
+      },
+      dirtyFolio: filemapDirtyFolio,
+      releaseFolio(folio) {
+        const buffers = folio.private;
+        if (!(buffers instanceof FolioBuffers)) return true;
+        if (buffers.heads.some((bh) => bh.count > 0 || bh.dirty || bh.jh !== null)) return false;
+        folio.private = null;
+        return true;
+      },
+    };
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The journal of an image that has none: changes go to the buffer cache, which writes them home
+ * in the order of their waves (buffer/buffer-cache.ts). Nothing is atomic across a crash; the
+ * super block says "not clean" for as long as the image is mounted for writing.
+ */
+import { errno } from '../base/errno.ts';
+import type { Pblk } from '../base/units.ts';
+import type { Op } from '../sched/op.ts';
+import type { BufferCache } from '../buffer/buffer-cache.ts';
+import type { BufferHead } from '../buffer/buffer-head.ts';
+import { type Handle, Journal } from './handle.ts';
+
+export class DirectJournal extends Journal {
+  private readonly buffers: BufferCache;
+
+  constructor(buffers: BufferCache) {
+    super();
+    this.buffers = buffers;
+  }
+
+  // eslint-disable-next-line require-yield -- a log waits here; without one nothing does
+  protected override *begin(): Op<void> {
+    if (this.aborted) throw errno('EROFS');
+  }
+
+  protected override *end(handle: Handle): Op<void> {
+    if (handle.sync) yield* this.forceCommit();
+  }
+
+  // eslint-disable-next-line require-yield
+  override *getWriteAccess(): Op<void> {
+    if (this.aborted) throw errno('EROFS');
+  }
+
+  override *getCreateAccess(): Op<void> {
+    yield* this.getWriteAccess();
+  }
+
+  override dirtyMetadata(_handle: Handle, bh: BufferHead): void {
+    this.buffers.markDirty(bh);
+  }
+
+  // eslint-disable-next-line require-yield
+  override *forget(_handle: Handle, bh: BufferHead): Op<void> {
+    this.buffers.forget(bh);
+  }
+
+  // eslint-disable-next-line require-yield
+  override *revoke(_handle: Handle, nr: Pblk): Op<void> {
+    this.buffers.cleanAliases(nr, 1);
+  }
+
+  override extend(handle: Handle, credits: number): boolean {
+    handle.credits += credits;
+    return true;
+  }
+
+  // eslint-disable-next-line require-yield
+  override *restart(handle: Handle, credits: number): Op<void> {
+    handle.credits = credits;
+  }
+
+  override *forceCommit(): Op<void> {
+    yield* this.buffers.sync();
+    yield* this.buffers.device.flush();
+  }
+
+  override get runningTid(): number {
+    return 0;
+  }
+
+  override *commitTid(): Op<void> {
+    yield* this.forceCommit();
+  }
+
+  override onCommit(_handle: Handle, then: () => void): void {
+    then();
+  }
+}

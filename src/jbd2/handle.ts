@@ -1,0 +1,101 @@
+/**
+ * A handle: one task's part in a transaction. Every metadata change happens inside one.
+ *
+ *   journalStart --(getWriteAccess, modify, dirtyMetadata)*--> journalStop
+ *
+ * One handle a task: a nested start returns the outer handle with one more reference. Credits are
+ * an upper bound on distinct blocks (ext4-jbd2.ts has the table). Starting may wait for a commit
+ * and for log space, so in the lock order it is a semaphore (JBD2_HANDLE).
+ *
+ * Two implementations stand behind `Journal`: the log (journal.ts, commit.ts) and `DirectJournal`
+ * (direct.ts) for images without one, which dirties buffers straight away.
+ * @source fs/jbd2/transaction.c, Documentation/filesystems/journalling.rst
+ */
+import { assert } from '../base/assert.ts';
+import type { Pblk } from '../base/units.ts';
+import { lockClass } from '../sched/lock-class.ts';
+import type { Op } from '../sched/op.ts';
+import { currentTask } from '../sched/task.ts';
+import type { BufferHead } from '../buffer/buffer-head.ts';
+
+/** Transaction start, as lockdep sees it. Below the folio lock: design decision 3. */
+export const JBD2_HANDLE = lockClass('jbd2_handle', {
+  after: ['inode.i_rwsem', 'mapping.invalidate_lock', 'folio', 's_writepages_rwsem', 'sb_internal'],
+  noUser: true,
+});
+
+export class Handle {
+  readonly journal: Journal;
+  /** Blocks that this handle may still dirty for the first time. */
+  credits: number;
+  refs = 1;
+  /** stop waits for the commit. */
+  sync = false;
+  /** The journal's own: the transaction. */
+  transaction: object | null = null;
+
+  constructor(journal: Journal, credits: number) {
+    this.journal = journal;
+    this.credits = credits;
+  }
+}
+
+export abstract class Journal {
+  /** Set by abort: every later start fails with EROFS. */
+  aborted = false;
+
+  /** Join the running transaction. @context May sleep. @throws EROFS aborted */
+  protected abstract begin(handle: Handle): Op<void>;
+  /** Leave it. @context May sleep if handle.sync. */
+  protected abstract end(handle: Handle): Op<void>;
+
+  /** Before the first change of an existing block. @context May sleep. */
+  abstract getWriteAccess(handle: Handle, bh: BufferHead): Op<void>;
+  /** Before filling a block that was just allocated. */
+  abstract getCreateAccess(handle: Handle, bh: BufferHead): Op<void>;
+  /** The block was changed. @context Does not sleep. */
+  abstract dirtyMetadata(handle: Handle, bh: BufferHead): void;
+  /** The block is freed: its contents are worthless, and a logged copy must not be replayed. */
+  abstract forget(handle: Handle, bh: BufferHead): Op<void>;
+  /** As forget, for a block whose buffer is not at hand. */
+  abstract revoke(handle: Handle, nr: Pblk): Op<void>;
+  /** More credits in the same transaction, or false. @context Does not sleep. */
+  abstract extend(handle: Handle, credits: number): boolean;
+  /** End one transaction and go on in the next: nothing is atomic across this. */
+  abstract restart(handle: Handle, credits: number): Op<void>;
+  /** Everything finished so far becomes durable. @throws EIO, EROFS */
+  abstract forceCommit(): Op<void>;
+  /** Id of the transaction that runs now: what fsync waits for. */
+  abstract get runningTid(): number;
+  /** `tid` and all before it become durable. */
+  abstract commitTid(tid: number): Op<void>;
+  /** `then` runs when the running transaction is durable: freed blocks may be used again. */
+  abstract onCommit(handle: Handle, then: () => void): void;
+
+  /** @throws EROFS the journal is aborted */
+  *start(credits: number): Op<Handle> {
+    const task = currentTask();
+    const outer = task.journalInfo;
+    if (outer instanceof Handle) {
+      assert(outer.journal === this, 'handle of another file system is open');
+      outer.refs++;
+      return outer;
+    }
+    const handle = new Handle(this, credits);
+    yield* this.begin(handle);
+    task.journalInfo = handle;
+    return handle;
+  }
+
+  *stop(handle: Handle): Op<void> {
+    if (--handle.refs > 0) return;
+    currentTask().journalInfo = null;
+    yield* this.end(handle);
+  }
+}
+
+/** The handle this task has open, or null. */
+export function currentHandle(): Handle | null {
+  const h = currentTask().journalInfo;
+  return h instanceof Handle ? h : null;
+}

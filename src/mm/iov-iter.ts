@@ -1,0 +1,101 @@
+/**
+ * The user's side of a transfer: byte ranges that are filled or drained in order.
+ *
+ * A copy returns how far it came and never sleeps. Today every segment is plain memory and every
+ * copy is whole; a segment that is itself a mapping may fault, and then the copy stops short, the
+ * caller drops its locks, faults the window in and goes on (design decision 5).
+ * @source lib/iov_iter.c
+ */
+import { assert } from '../base/assert.ts';
+
+/**
+ * Copy between arrays that may be views of shared memory. The host may put a faster one in
+ * (`platform/node`): `set(subarray)` from shared memory is slow on some engines.
+ */
+export type CopyBytes = (
+  to: Uint8Array,
+  toOffset: number,
+  from: Uint8Array,
+  fromOffset: number,
+  length: number,
+) => void;
+
+let copyBytesImpl: CopyBytes = (to, toOffset, from, fromOffset, length) => {
+  to.set(from.subarray(fromOffset, fromOffset + length), toOffset);
+};
+
+export const setCopyBytes = (copy: CopyBytes): void => {
+  copyBytesImpl = copy;
+};
+
+export class IovIter {
+  private readonly segments: readonly Uint8Array[];
+  private segment = 0;
+  private offset = 0;
+  /** Bytes left. */
+  count: number;
+
+  constructor(segments: readonly Uint8Array[]) {
+    this.segments = segments;
+    this.count = segments.reduce((sum, s) => sum + s.length, 0);
+  }
+
+  static of(buffer: Uint8Array): IovIter {
+    return new IovIter([buffer]);
+  }
+
+  /** Copy out to the user: `length` bytes of `from` at `offset`. Returns bytes copied. */
+  copyTo(from: Uint8Array, offset: number, length: number): number {
+    return this.each(length, (user, at, n, done) => {
+      copyBytesImpl(user, at, from, offset + done, n);
+    });
+  }
+
+  /** Copy in from the user into `to` at `offset`. Returns bytes copied. */
+  copyFrom(to: Uint8Array, offset: number, length: number): number {
+    return this.each(length, (user, at, n, done) => {
+      copyBytesImpl(to, offset + done, user, at, n);
+    });
+  }
+
+  /** Zero the user's next bytes (holes). */
+  zero(length: number): number {
+    return this.each(length, (user, at, n) => user.fill(0, at, at + n));
+  }
+
+  /** Give back the last `length` bytes, to be transferred again. */
+  revert(length: number): void {
+    this.count += length;
+    for (let left = length; left > 0; ) {
+      if (this.offset === 0) {
+        const before = this.segments[--this.segment];
+        assert(before !== undefined, 'reverting past the start');
+        this.offset = before.length;
+      }
+      const n = Math.min(left, this.offset);
+      this.offset -= n;
+      left -= n;
+    }
+  }
+
+  private each(
+    length: number,
+    visit: (user: Uint8Array, at: number, n: number, done: number) => void,
+  ): number {
+    const want = Math.min(length, this.count);
+    for (let done = 0; done < want; ) {
+      const user = this.segments[this.segment];
+      assert(user !== undefined);
+      const n = Math.min(want - done, user.length - this.offset);
+      if (n > 0) visit(user, this.offset, n, done);
+      done += n;
+      this.offset += n;
+      if (this.offset === user.length) {
+        this.segment++;
+        this.offset = 0;
+      }
+    }
+    this.count -= want;
+    return want;
+  }
+}

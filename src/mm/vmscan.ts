@@ -1,0 +1,199 @@
+/**
+ * Memory of one volume: frames, the two LRU lists, reclaim, and the account of dirty folios.
+ *
+ *          first use             second use
+ *   free ------------> inactive ------------> active
+ *     ^                 |  ^                    |
+ *     +--- reclaimed ---+  +---- list too long -+
+ *
+ * Reclaim takes clean, unlocked, unreferenced folios from the cold end of the inactive list. It
+ * runs inside whoever allocates, and so it never enters the file system, never sleeps and takes no
+ * lock but a try-lock of the folio. Only when nothing clean is left does the allocator sleep until
+ * the flusher has cleaned something (`waitForClean`), which is legal where FS recursion is not:
+ * the flusher is another task.
+ * @source mm/vmscan.c, mm/swap.c:folio_mark_accessed()
+ */
+import { assert } from '../base/assert.ts';
+import { errno } from '../base/errno.ts';
+import { List } from '../base/list.ts';
+import { tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import type { Op } from '../sched/op.ts';
+import { WaitQueue } from '../sched/wait-queue.ts';
+import { type Folio, FOLIO_LOCK } from './folio.ts';
+import { PAGE_SIZE, PageMemory } from './page-memory.ts';
+
+/** Folios freed in one go: amortises the walk over those that cannot go. */
+const RECLAIM_BATCH = 64;
+/** Least frames: below that a single system call could starve itself. */
+export const MIN_FRAMES = 128;
+
+export class Memory {
+  private readonly arena: PageMemory;
+  private readonly inactive = new List<Folio>();
+  private readonly active = new List<Folio>();
+  private activeCount = 0;
+  private inactiveCount = 0;
+  /** Folios with the dirty flag, and those under write-back. */
+  nrDirty = 0;
+  nrWriteback = 0;
+  /** Sleepers for "fewer dirty folios" and for "something can be reclaimed". */
+  readonly cleaned = new WaitQueue('balance_dirty_pages');
+  /** Set by the flusher: start write-back now. */
+  wakeFlusher: () => void = () => undefined;
+  /** Caches above the page cache (dentries, inodes) give up entries on demand. */
+  readonly shrinkers: ((count: number) => number)[] = [];
+
+  constructor(cacheSize: number, frameSize = PAGE_SIZE) {
+    if (cacheSize < MIN_FRAMES * frameSize) {
+      throw errno('EINVAL', { cacheSize, least: MIN_FRAMES * frameSize });
+    }
+    this.arena = new PageMemory(cacheSize, frameSize);
+  }
+
+  get frameSize(): number {
+    return this.arena.frameSize;
+  }
+  get frames(): number {
+    return this.arena.frames;
+  }
+  get wasm(): WebAssembly.Memory {
+    return this.arena.memory;
+  }
+
+  /** Above this many dirty folios the flusher starts; Linux: dirty_background_ratio 10. */
+  get backgroundThreshold(): number {
+    return Math.floor(this.frames / 10);
+  }
+  /** Above this many a writer waits; Linux: dirty_ratio 20. */
+  get dirtyThreshold(): number {
+    return Math.floor(this.frames / 5);
+  }
+
+  /** A folio, or null if that needs a sleep. @context Does not sleep. */
+  tryAlloc(): Folio | null {
+    const folio = this.arena.alloc();
+    if (folio) return folio;
+    return this.reclaim(RECLAIM_BATCH) > 0 ? this.arena.alloc() : null;
+  }
+
+  /**
+   * A folio with one reference, contents undefined.
+   * @context May sleep until the flusher has cleaned something. Holds no folio that is dirty.
+   * @throws ENOMEM everything is pinned
+   */
+  *alloc(): Op<Folio> {
+    for (let tries = 0; tries < 100; tries++) {
+      const folio = this.tryAlloc();
+      if (folio) return folio;
+      yield* this.waitForClean();
+    }
+    throw errno('ENOMEM', { frames: this.frames, dirty: this.nrDirty });
+  }
+
+  private *waitForClean(): Op<void> {
+    const before = this.nrDirty + this.nrWriteback;
+    if (before === 0) throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
+    this.wakeFlusher();
+    yield* this.cleaned.waitFor(() => this.nrDirty + this.nrWriteback < before);
+  }
+
+  lruAdd(folio: Folio): void {
+    folio.active = false;
+    folio.referenced = false;
+    this.inactive.addTail(folio.lru);
+    this.inactiveCount++;
+  }
+
+  lruRemove(folio: Folio): void {
+    if (folio.active) {
+      this.active.remove(folio.lru);
+      this.activeCount--;
+    } else {
+      this.inactive.remove(folio.lru);
+      this.inactiveCount--;
+    }
+  }
+
+  /** The second use while on the inactive list makes a folio active. */
+  markAccessed(folio: Folio): void {
+    if (!folio.referenced) {
+      folio.referenced = true;
+    } else if (!folio.active && folio.mapping) {
+      this.inactive.remove(folio.lru);
+      this.inactiveCount--;
+      folio.active = true;
+      folio.referenced = false;
+      this.active.addTail(folio.lru);
+      this.activeCount++;
+    }
+  }
+
+  /** Free about `want` folios. Returns how many. @context Does not sleep. */
+  reclaim(want: number): number {
+    let freed = this.shrinkInactive(want);
+    if (freed === 0) {
+      // Inodes and dentries pin nothing in the arena themselves, but their buffers do.
+      for (const shrink of this.shrinkers) shrink(want);
+      this.deactivate(this.activeCount);
+      freed = this.shrinkInactive(want);
+    }
+    return freed;
+  }
+
+  private shrinkInactive(want: number): number {
+    if (this.inactiveCount < this.activeCount) this.deactivate(want);
+    let freed = 0;
+    for (let scan = this.inactiveCount; scan > 0 && freed < want; scan--) {
+      const folio = this.inactive.first();
+      if (!folio) break;
+      if (folio.referenced) {
+        // Used since it came here: once around the list again, as Linux does for mapped files.
+        folio.referenced = false;
+        this.inactive.moveTail(folio.lru);
+      } else if (this.tryFree(folio)) {
+        freed++;
+      } else {
+        this.inactive.moveTail(folio.lru);
+      }
+    }
+    return freed;
+  }
+
+  private deactivate(count: number): void {
+    for (; count > 0; count--) {
+      const folio = this.active.first();
+      if (!folio) return;
+      this.active.remove(folio.lru);
+      this.activeCount--;
+      folio.active = false;
+      this.inactive.addTail(folio.lru);
+      this.inactiveCount++;
+    }
+  }
+
+  private tryFree(folio: Folio): boolean {
+    const mapping = folio.mapping;
+    assert(mapping !== null, 'folio on the LRU without a mapping');
+    if (folio.refcount > 1 || folio.dirty || folio.writeback) return false;
+    if (!tryLockBit(folio, FOLIO_LOCK)) return false;
+    folio.hold();
+    const release = mapping.aops.releaseFolio;
+    const gone = folio.private === null || (release?.(folio) ?? false);
+    if (gone) mapping.remove(folio);
+    unlockBit(folio, FOLIO_LOCK);
+    folio.release();
+    return gone;
+  }
+
+  accountDirtied(): void {
+    this.nrDirty++;
+  }
+  accountCleaned(): void {
+    this.nrDirty--;
+    this.cleaned.wakeAll();
+  }
+  accountWriteback(delta: 1 | -1): void {
+    this.nrWriteback += delta;
+    if (delta < 0) this.cleaned.wakeAll();
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * An inode in memory, whatever file system it is of.
+ *
+ *   allocated --iget--> I_NEW --filled, unlockNewInode--> live --last iput--> cached
+ *                                                           |  nlink 0          | reclaim
+ *                                                           +----> I_FREEING <--+
+ *                                                                  evictInode, gone
+ *
+ * References (`count`): one for each dentry, one for each user that works without a dentry.
+ * Guards: size, mode, owner, times and names inside a directory change under i_rwsem exclusive;
+ * `state` changes without a sleep between look and change; nlink under the directory's i_rwsem.
+ * @source include/linux/fs.h (struct inode), fs/inode.c
+ */
+import type { Name } from '../base/name.ts';
+import type { Ino } from '../base/units.ts';
+import type { Timespec } from '../sched/clock.ts';
+import { lockClass } from '../sched/lock-class.ts';
+import type { Op } from '../sched/op.ts';
+import { RwSemaphore } from '../sched/rw-semaphore.ts';
+import { WaitQueue } from '../sched/wait-queue.ts';
+import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
+import type { Dentry } from './dcache.ts';
+import type { FileOperations } from './file.ts';
+import type { SuperBlock } from './super.ts';
+import type { Iattr, Kstat } from './stat.ts';
+
+/** Several inodes: parent before child, then ascending ino (subclasses in vfs/namei.ts). */
+export const I_RWSEM = lockClass('inode.i_rwsem', {
+  after: ['sb_writers', 's_umount', 's_vfs_rename_mutex'],
+  nest: 'ino',
+});
+
+/** Being filled by iget; look-ups wait. */
+export const I_NEW = 1;
+/** Times or other things that fdatasync may leave. */
+export const I_DIRTY_SYNC = 2;
+/** What is needed to read the data back: size, mapping. */
+export const I_DIRTY_DATASYNC = 4;
+/** Dirty folios. */
+export const I_DIRTY_PAGES = 8;
+/** Leaving memory; nobody takes a new reference. */
+export const I_FREEING = 16;
+/** The flusher writes it: a lock with an owner, for the deadlock detector too. */
+export const I_SYNC = 32;
+export const I_DIRTY_INODE = I_DIRTY_SYNC | I_DIRTY_DATASYNC;
+export const I_DIRTY = I_DIRTY_INODE | I_DIRTY_PAGES;
+
+/** i_flags: what the file system reports of an inode's attributes. */
+export const S_SYNC = 1;
+export const S_IMMUTABLE = 2;
+export const S_APPEND = 4;
+export const S_NOATIME = 8;
+export const S_DIRSYNC = 16;
+export const S_VERITY = 32;
+export const S_ENCRYPTED = 64;
+export const S_CASEFOLD = 128;
+
+export const S_IFMT = 0o170000;
+export const S_IFSOCK = 0o140000;
+export const S_IFLNK = 0o120000;
+export const S_IFREG = 0o100000;
+export const S_IFBLK = 0o060000;
+export const S_IFDIR = 0o040000;
+export const S_IFCHR = 0o020000;
+export const S_IFIFO = 0o010000;
+
+/** What a file system does for its inodes (an ops table, invariant A3). Absent: EPERM or ENOTDIR. */
+export interface InodeOperations {
+  /** The inode of a name, with a reference, or null. Directory i_rwsem held, shared or exclusive. */
+  lookup?(dir: Inode, name: Name): Op<Inode | null>;
+  /** Make a regular file and instantiate the dentry. Directory i_rwsem exclusive, as for all below. */
+  create?(dir: Inode, dentry: Dentry, mode: number): Op<void>;
+  mkdir?(dir: Inode, dentry: Dentry, mode: number): Op<void>;
+  mknod?(dir: Inode, dentry: Dentry, mode: number, rdev: number): Op<void>;
+  symlink?(dir: Inode, dentry: Dentry, target: Name): Op<void>;
+  link?(inode: Inode, dir: Inode, dentry: Dentry): Op<void>;
+  /** nlink falls; the inode's blocks go with its last reference. */
+  unlink?(dir: Inode, dentry: Dentry): Op<void>;
+  rmdir?(dir: Inode, dentry: Dentry): Op<void>;
+  /** `newDentry` may be negative. flags: RENAME_NOREPLACE, RENAME_EXCHANGE. Checks of types and
+   *  permissions are done; the file system looks at emptiness, space and links. */
+  rename?(oldDir: Inode, oldDentry: Dentry, newDir: Inode, newDentry: Dentry, flags: number): Op<void>;
+  /** A nameless file that vanishes with its last reference unless it is linked (O_TMPFILE). */
+  tmpfile?(dir: Inode, mode: number): Op<Inode>;
+  /** Target of a symlink. */
+  getLink?(inode: Inode): Op<Name>;
+  getattr?(inode: Inode, stat: Kstat): Op<void>;
+  /** Checked and permitted changes; truncation included. i_rwsem exclusive. */
+  setattr?(inode: Inode, attr: Iattr): Op<void>;
+  /** Full name with prefix, e.g. user.x. null: no such attribute. */
+  getxattr?(inode: Inode, name: Name): Op<Uint8Array | null>;
+  /** value null removes. flags: XATTR_CREATE, XATTR_REPLACE. i_rwsem exclusive. */
+  setxattr?(inode: Inode, name: Name, value: Uint8Array | null, flags: number): Op<void>;
+  listxattr?(inode: Inode): Op<Name[]>;
+  /** Extents of the file, in order, from `start` (bytes) on; `visit` returns false to stop. */
+  fiemap?(inode: Inode, start: number, length: number, visit: (e: FiemapExtent) => boolean): Op<void>;
+}
+
+export interface FiemapExtent {
+  /** Bytes. */
+  readonly logical: number;
+  readonly physical: number;
+  readonly length: number;
+  /** FIEMAP_EXTENT_* */
+  readonly flags: number;
+}
+
+export class Inode {
+  readonly sb: SuperBlock;
+  readonly ino: Ino;
+  mode = 0;
+  uid = 0;
+  gid = 0;
+  nlink = 1;
+  rdev = 0;
+  generation = 0;
+  flags = 0;
+  atime: Timespec;
+  mtime: Timespec;
+  ctime: Timespec;
+  /** Time of creation, where the file system keeps it. */
+  btime: Timespec | null = null;
+  /** 512-byte units in use, as stat reports them. */
+  blocks = 0;
+
+  /** i_size. Guarded by i_rwsem exclusive; raised under the folio lock of the data that needs it. */
+  size = 0;
+  state = I_NEW;
+  count = 1;
+  iops: InodeOperations = {};
+  fops: FileOperations = {};
+  readonly mapping: AddressSpace;
+  readonly rwsem = new RwSemaphore(I_RWSEM);
+  /** Direct I/O in flight (inode_dio_begin / inode_dio_wait). */
+  dioCount = 0;
+  readonly dioIdle = new WaitQueue('inode_dio_wait');
+  /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
+  readonly stateWait = new WaitQueue('inode.state');
+  /** Open for writing (>0) or writers denied (<0). */
+  writeCount = 0;
+  /** monotonic ms when it first became dirty. */
+  dirtiedWhen = 0;
+  /** Parsed ACLs: undefined not read yet, null none. */
+  aclAccess: Acl | null | undefined = undefined;
+  aclDefault: Acl | null | undefined = undefined;
+
+  constructor(sb: SuperBlock, ino: Ino, aops: AddressSpaceOperations) {
+    this.sb = sb;
+    this.ino = ino;
+    this.atime = this.mtime = this.ctime = sb.epoch;
+    this.mapping = new AddressSpace(this, sb.memory, aops);
+  }
+
+  get type(): number {
+    return this.mode & S_IFMT;
+  }
+  get isDir(): boolean {
+    return this.type === S_IFDIR;
+  }
+  get isReg(): boolean {
+    return this.type === S_IFREG;
+  }
+  get isLnk(): boolean {
+    return this.type === S_IFLNK;
+  }
+}
+
+/** A POSIX ACL in memory: entries in canonical order. @source acl(5) */
+export interface AclEntry {
+  /** ACL_USER_OBJ 1, ACL_USER 2, ACL_GROUP_OBJ 4, ACL_GROUP 8, ACL_MASK 0x10, ACL_OTHER 0x20. */
+  readonly tag: number;
+  /** rwx bits 0..7. */
+  readonly perm: number;
+  /** uid or gid for ACL_USER and ACL_GROUP, else 0. */
+  readonly id: number;
+}
+export type Acl = readonly AclEntry[];

@@ -1,0 +1,97 @@
+/**
+ * A mounted file system: the super block, its inodes, its dirty lists, its freeze levels.
+ * @source include/linux/fs.h (struct super_block), fs/super.c
+ */
+import type { Ino } from '../base/units.ts';
+import type { Timespec } from '../sched/clock.ts';
+import { FreezeLock } from '../sched/freeze-lock.ts';
+import { lockClass } from '../sched/lock-class.ts';
+import { Mutex } from '../sched/mutex.ts';
+import type { Op } from '../sched/op.ts';
+import { RwSemaphore } from '../sched/rw-semaphore.ts';
+import type { Scheduler } from '../sched/scheduler.ts';
+import type { BlockDevice } from '../block/block-device.ts';
+import type { Memory } from '../mm/vmscan.ts';
+import type { Dentry } from './dcache.ts';
+import type { Inode } from './inode.ts';
+import type { Kstatfs } from './stat.ts';
+
+/** mount, umount, remount and freeze exclusive; sync and flusher shared. */
+export const S_UMOUNT = lockClass('s_umount', { after: ['sb_writers'] });
+/** One rename between directories at a time: the tree does not change under its checks. */
+export const S_VFS_RENAME_MUTEX = lockClass('s_vfs_rename_mutex', { after: ['sb_writers'] });
+
+/** What a file system provides for the whole of itself (an ops table, invariant A3). */
+export interface SuperOperations {
+  /** Write the inode's fields to its place on disk. Not with I_FREEING. */
+  writeInode(inode: Inode, wait: boolean): Op<void>;
+  /** The last reference is gone: drop the cache and, if nlink is 0, the blocks and the inode. */
+  evictInode(inode: Inode): Op<void>;
+  /** All metadata to the medium. `wait`: durable on return. */
+  syncFs(wait: boolean): Op<void>;
+  /** Unmount, or failed mount: everything is synced already. */
+  putSuper(): Op<void>;
+  statfs(): Kstatfs;
+  freezeFs?(): Op<void>;
+  unfreezeFs?(): Op<void>;
+}
+
+/** What every mount needs from outside. */
+export interface MountContext {
+  readonly scheduler: Scheduler;
+  readonly memory: Memory;
+  readonly device: BlockDevice;
+  readonly readOnly: boolean;
+  /** File-system options in mount(8)'s words: `errors=remount-ro`, `noatime`. */
+  readonly options: ReadonlyMap<string, string | true>;
+  /** One sentence for the user: why read-only, what was found. */
+  readonly warn: (sentence: string) => void;
+}
+
+/** The registry entry of a file system (an ops table, invariant A3). */
+export interface FileSystemType {
+  readonly name: string;
+  mount(context: MountContext): Op<SuperBlock>;
+}
+
+export abstract class SuperBlock {
+  readonly scheduler: Scheduler;
+  readonly memory: Memory;
+  readonly device: BlockDevice;
+  readonly dev: number;
+  abstract readonly sops: SuperOperations;
+  readOnly: boolean;
+  noatime = false;
+  relatime = true;
+  root: Dentry | null = null;
+  blockSize = 4096;
+  maxBytes = Number.MAX_SAFE_INTEGER;
+  timeGranularityNs = 1;
+  readonly umountLock = new RwSemaphore(S_UMOUNT);
+  readonly renameMutex = new Mutex(S_VFS_RENAME_MUTEX);
+  readonly writers = new FreezeLock();
+  /** Live inodes by number. */
+  readonly inodes = new Map<Ino, Inode>();
+  /** Dirty inodes in the order of their first dirtying. */
+  readonly dirtyInodes = new Set<Inode>();
+  /** Unreferenced inodes that stay cached, oldest first. */
+  readonly inodeLru = new Set<Inode>();
+  readonly epoch: Timespec = { sec: 0, nsec: 0 };
+  readonly warn: (sentence: string) => void;
+
+  constructor(context: MountContext, dev: number) {
+    this.scheduler = context.scheduler;
+    this.memory = context.memory;
+    this.device = context.device;
+    this.readOnly = context.readOnly;
+    this.warn = context.warn;
+    this.dev = dev;
+  }
+
+  /** The present, cut to what the file system can store. */
+  now(): Timespec {
+    const t = this.scheduler.clock.realtime();
+    const g = this.timeGranularityNs;
+    return g === 1 ? t : { sec: t.sec, nsec: t.nsec - (t.nsec % g) };
+  }
+}
