@@ -292,7 +292,7 @@ export class XArray<T> {
   private grow(): void {
     const root = new Node<T>(null, 0);
     const old = this.head;
-    if (old !== undefined) {
+    if (this.size > 0) {
       root.slots[0] = old;
       if (this.shift < 0) {
         for (let m = 0; m < PRESENT; m++) root.bits[m * 2] = (this.headMarks >>> m) & 1;
@@ -307,7 +307,7 @@ export class XArray<T> {
     }
     this.head = root;
     this.headMarks = 0;
-    this.shift += BITS;
+    this.shift = this.shift < 0 ? 0 : this.shift + BITS;
     this.limit *= SLOTS;
   }
 
@@ -327,7 +327,7 @@ export class XArray<T> {
         (child as Node<T>).parent = null;
       }
       this.head = child;
-      this.shift -= BITS;
+      this.shift = this.shift === 0 ? -1 : this.shift - BITS;
       this.limit /= SLOTS;
     }
   }
