@@ -15,7 +15,10 @@ import type { ExtentStatusTree } from './extents-status.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 
 /** In-inode extended attributes and inline data. */
-export const XATTR_SEM = lockClass('ext4.xattr_sem', { after: ['jbd2_handle', 'folio'], nest: 'ino' });
+export const XATTR_SEM = lockClass('ext4.xattr_sem', {
+  after: ['jbd2_handle', 'folio'],
+  nest: 'ino',
+});
 /** Shared to look a mapping up, exclusive to change one, or i_size with i_disksize. */
 export const I_DATA_SEM = lockClass('inode.i_data_sem', {
   after: ['jbd2_handle', 'folio', 'ext4.xattr_sem'],
