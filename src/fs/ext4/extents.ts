@@ -121,7 +121,6 @@ function checkNode(inode: Ext4Inode, view: DataView, where: Pblk, room: number, 
 type Facts = Readonly<Record<string, number>>;
 
 function checkIndexes(inode: Ext4Inode, view: DataView, n: number, facts: Facts, b: NodeBounds): void {
-  const { blocksCount, firstDataBlock } = inode.sb.geo;
   let last = -1;
   for (let i = 0; i < n; i++) {
     const at = entryAt(i);
@@ -131,14 +130,13 @@ function checkIndexes(inode: Ext4Inode, view: DataView, n: number, facts: Facts,
     }
     last = key;
     const leaf = idxLeaf(view, at);
-    if (leaf <= firstDataBlock || leaf >= blocksCount) {
+    if (!inode.sb.zones.valid(leaf, 1, inode.ino)) {
       throw corrupted('ext4_extent_idx', 'ei_leaf', { ...facts, entry: i, got: leaf });
     }
   }
 }
 
 function checkExtents(inode: Ext4Inode, view: DataView, n: number, facts: Facts, b: NodeBounds): void {
-  const { blocksCount, firstDataBlock } = inode.sb.geo;
   let next = b.first;
   for (let i = 0; i < n; i++) {
     const at = entryAt(i);
@@ -151,7 +149,7 @@ function checkExtents(inode: Ext4Inode, view: DataView, n: number, facts: Facts,
     if (len === 0 || lblk + len > b.end || lblk + len > EXT_MAX_BLOCKS) {
       throw corrupted('ext4_extent', 'ee_len', { ...facts, entry: i, got: len });
     }
-    if (start < firstDataBlock || start === 0 || start + len > blocksCount) {
+    if (!inode.sb.zones.valid(start, len, inode.ino)) {
       throw corrupted('ext4_extent', 'ee_start', { ...facts, entry: i, got: start });
     }
     next = lblk + len;
@@ -170,6 +168,17 @@ function searchNode(level: ExtentPathLevel, lblk: number): number {
   return low - 1;
 }
 
+/** Check the root in i_block, once when the inode is read. @throws EUCLEAN */
+export function checkExtentRoot(inode: Ext4Inode): NodeBounds {
+  const depth = ExtentHeader.eh_depth.get(inode.iDataView, 0);
+  if (depth > EXT4_MAX_EXTENT_DEPTH) {
+    throw corrupted('ext4_extent_header', 'eh_depth', { ino: inode.ino, got: depth, want: '0..5' });
+  }
+  const bounds = { depth, first: 0, end: EXT_MAX_BLOCKS + 1 };
+  checkNode(inode, inode.iDataView, pblk(0), extentCapacity(60), bounds);
+  return bounds;
+}
+
 /**
  * The path from the root to the leaf that covers `lblk`, or would. The leaf's `pos` is the last
  * extent that starts at or before it, -1 if none does. The caller releases the path.
@@ -179,12 +188,8 @@ function searchNode(level: ExtentPathLevel, lblk: number): number {
 export function* ext4FindExtent(inode: Ext4Inode, lblk: number): Op<ExtentPath> {
   const path: ExtentPath = [];
   try {
-    const depth = ExtentHeader.eh_depth.get(inode.iDataView, 0);
-    if (depth > EXT4_MAX_EXTENT_DEPTH) {
-      throw corrupted('ext4_extent_header', 'eh_depth', { ino: inode.ino, got: depth, want: '0..5' });
-    }
-    let bounds: NodeBounds = { depth, first: 0, end: EXT_MAX_BLOCKS + 1 };
-    checkNode(inode, inode.iDataView, pblk(0), extentCapacity(60), bounds);
+    let bounds = checkExtentRoot(inode);
+    const { depth } = bounds;
     let level: ExtentPathLevel = { bh: null, view: inode.iDataView, depth, pos: -1 };
     level.pos = searchNode(level, lblk);
     path.push(level);
