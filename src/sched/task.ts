@@ -3,7 +3,7 @@ import type { Op } from './op.ts';
 export type TaskState = 'runnable' | 'sleeping' | 'done';
 export class Task<T = unknown> {
   readonly id: number; readonly name: string; readonly op: Op<T>;
-  state: TaskState = 'runnable'; journalInfo: unknown = null; result: T | undefined; error: unknown = undefined; failed = false;
+  state: TaskState = 'runnable'; journalInfo: unknown = null; /** Whose rights it acts with (vfs/cred.ts). Linux: current->cred. */ cred: unknown = null; result: T | undefined; error: unknown = undefined; failed = false;
   readonly held: unknown[] = [];
   wakeFn: (t: Task) => void;
   private cbs: ((t: Task<T>) => void)[] = [];
