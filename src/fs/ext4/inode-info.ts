@@ -13,6 +13,7 @@ import type { AddressSpaceOperations } from '../../mm/address-space.ts';
 import { Inode } from '../../vfs/inode.ts';
 import type { ExtentStatusTree } from './extents-status.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
+import type { VerityInfo } from './verity.ts';
 
 /** In-inode extended attributes and inline data. */
 export const XATTR_SEM = lockClass('ext4.xattr_sem', {
@@ -59,6 +60,8 @@ export class Ext4Inode extends Inode {
   orphanSlot = -1;
   /** Preallocated but unused clusters: in memory only. */
   prealloc: { lblk: number; pblk: number; len: number } | null = null;
+  /** Root hash and tree of a verity file, once its descriptor was read. */
+  verity: VerityInfo | null = null;
   /** Where the last lookup in this directory succeeded, and where the last free slot was. */
   dirStartLookup = 0;
 
