@@ -72,6 +72,8 @@ export interface IomapOps {
 export interface IomapWritebackOps {
   /** Map (allocate if delayed) the range of a locked, dirty folio. */
   mapBlocks(inode: Inode, pos: number, length: number, iomap: Iomap): Op<void>;
+  /** Is the mapping still true? Folio locked. Absent: never assumed. */
+  valid?(inode: Inode, iomap: Iomap): boolean;
   /** The I/O of an ioend is done: convert unwritten extents, move i_disksize. In a worker task. */
   endIo(inode: Inode, offset: number, length: number, unwritten: boolean): Op<void>;
 }

@@ -32,6 +32,22 @@ export function folioEndRead(folio: Folio, ok: boolean): void {
   folioUnlock(folio);
 }
 
+/** filemapGrabFolio() where that needs no sleep, else null. @context Does not sleep. */
+export function filemapTryGrabFolio(mapping: AddressSpace, index: PageIndex): Folio | null {
+  const found = mapping.pages.get(index);
+  if (found) {
+    if (!tryLockBit(found, FOLIO_LOCK)) return null;
+    found.hold();
+    return found;
+  }
+  const folio = mapping.memory.tryAlloc();
+  if (!folio) return null;
+  const locked = tryLockBit(folio, FOLIO_LOCK);
+  assert(locked, 'a new folio is locked');
+  mapping.insert(folio, index);
+  return folio;
+}
+
 /**
  * The folio at `index`, locked and referenced; made (not uptodate) if it was not there.
  * @context May sleep for memory and for the lock. Caller holds i_rwsem or invalidate_lock.
@@ -46,16 +62,11 @@ export function* filemapGrabFolio(mapping: AddressSpace, index: PageIndex): Op<F
       found.release();
       continue;
     }
-    const folio = mapping.memory.tryAlloc() ?? (yield* mapping.memory.alloc());
-    // The allocation may have slept: somebody else may have added the folio.
-    if (mapping.pages.get(index)) {
-      folio.release();
-      continue;
-    }
-    const locked = tryLockBit(folio, FOLIO_LOCK);
-    assert(locked, 'a new folio is locked');
-    mapping.insert(folio, index);
-    return folio;
+    const made = filemapTryGrabFolio(mapping, index);
+    if (made) return made;
+    // Wait for memory, then look again: somebody else may have added the folio meanwhile.
+    const spare = yield* mapping.memory.alloc();
+    spare.release();
   }
 }
 

@@ -13,6 +13,8 @@ import type { BufferCache } from '../../buffer/buffer-cache.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Journal } from '../../jbd2/handle.ts';
 import { type MountContext, SuperBlock, type SuperOperations } from '../../vfs/super.ts';
+import { SystemZone } from './block-validity.ts';
+import { EsCache } from './extents-status.ts';
 import type { Features } from './features.ts';
 import type { Ext4Inode } from './inode-info.ts';
 
@@ -103,6 +105,13 @@ export class Ext4SuperBlock extends SuperBlock {
   readonly hashSeed: Uint32Array;
   readonly defHashVersion: number;
   readonly uuid: Uint8Array;
+  /** Gives a fresh inode the operations of its type: a table from super.ts, so that inode.ts need
+   *  not import what imports it. */
+  readonly setInodeOps: (inode: Ext4Inode) => void;
+  /** Where no file's data may lie. */
+  readonly zones: SystemZone;
+  /** Bounds the cached mappings of all inodes together. */
+  readonly esCache = new EsCache();
   /** Inodes with work left after a crash: in-memory list, newest first, as s_last_orphan chains them. */
   readonly orphans: Ext4Inode[] = [];
   readonly orphanLock = new Mutex(S_ORPHAN_LOCK);
@@ -131,6 +140,8 @@ export class Ext4SuperBlock extends SuperBlock {
     this.hashSeed = parts.hashSeed;
     this.defHashVersion = parts.defHashVersion;
     this.uuid = parts.uuid;
+    this.setInodeOps = parts.setInodeOps;
+    this.zones = new SystemZone(parts.geo.firstDataBlock, parts.geo.blocksCount);
     this.blockSize = parts.geo.blockSize;
   }
 }
@@ -149,4 +160,5 @@ export interface Ext4SbParts {
   readonly hashSeed: Uint32Array;
   readonly defHashVersion: number;
   readonly uuid: Uint8Array;
+  readonly setInodeOps: (inode: Ext4Inode) => void;
 }
