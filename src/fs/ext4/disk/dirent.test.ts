@@ -31,12 +31,7 @@ const blocksOf = (listing: string): number[] =>
 test('entries of a block of any size, 64 KiB included, are those that debugfs lists', () => {
   for (const blockSize of [1024, 4096, 65_536]) {
     const image = makeImage(['-t', 'ext4', '-b', String(blockSize), '-O', '^has_journal'], '32M');
-    image.debugfs(
-      'mkdir /a-directory',
-      'symlink /link target',
-      'mknod pipe p',
-      'mknod dev c 1 3',
-    );
+    image.debugfs('mkdir /a-directory', 'symlink /link target', 'mknod pipe p', 'mknod dev c 1 3');
     const at = (blocksOf(image.ask('blocks /'))[0] ?? 0) * blockSize;
     const view = image.view();
     const found: string[] = [];
