@@ -95,14 +95,10 @@ function parsePieces(text) {
   /** @type {Piece[]} */
   const pieces = [];
   const list = /^(?:BLOCKS|EXTENTS):\n(.*)$/ms.exec(text)?.[1] ?? '';
-  for (const m of list.matchAll(/\((\d+)(\[u\])?(?:-(\d+)(?:\[u\])?)?\):(\d+)/g)) {
+  for (const m of list.matchAll(/\((\d+)(?:-(\d+))?(\[u\])?\):(\d+)/g)) {
     const lblk = Number(m[1]);
-    pieces.push({
-      lblk,
-      pblk: Number(m[4]),
-      count: Number(m[3] ?? lblk) - lblk + 1,
-      written: m[2] === undefined,
-    });
+    const count = Number(m[2] ?? lblk) - lblk + 1;
+    pieces.push({ lblk, pblk: Number(m[4]), count, written: m[3] === undefined });
   }
   return pieces.sort((a, b) => a.lblk - b.lblk);
 }

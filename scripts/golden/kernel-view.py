@@ -162,7 +162,13 @@ def main(top):
             for entry in it:
                 # A look-up of each name, not the number in the entry: this walks the index too.
                 child = os.path.join(path, entry.name)
-                number = os.lstat(child).st_ino
+                try:
+                    number = os.lstat(child).st_ino
+                except OSError as err:
+                    number = entry.inode()
+                    # Only the directory entry's type is known then; scandir tells these two apart.
+                    kind = 'dir' if entry.is_dir(follow_symlinks=False) else 'file'
+                    inodes[number] = {'type': kind, 'error': errno.errorcode[err.errno]}
                 entries[name_of(entry.name)] = number
                 if number not in inodes:
                     pending.append((child, ino))

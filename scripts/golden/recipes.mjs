@@ -1,8 +1,10 @@
 // @ts-check
 /** All golden cases, in the order in which a reader is best served by them. */
 import { cases as basic } from './recipes-basic.mjs';
+import { cases as map } from './recipes-map.mjs';
+import { cases as layout } from './recipes-layout.mjs';
 
-const groups = { 'recipes-basic.mjs': basic };
+const groups = { 'recipes-basic.mjs': basic, 'recipes-map.mjs': map, 'recipes-layout.mjs': layout };
 
 /** @type {{ recipe: string, kase: import('./case.mjs').Case }[]} */
 export const recipes = Object.entries(groups).flatMap(([recipe, cases]) =>

@@ -37,7 +37,10 @@ export interface Node {
   sha256?: string;
   /** Written byte ranges [start, end). Absent: the whole size is written. */
   ranges?: [number, number][];
-  /** The errno that open(2), read(2) or readlink(2) gives, where there is no content to see. */
+  /**
+   * The errno that open(2), read(2) or readlink(2) gives, where there is no content to see. If there
+   * is nothing but `type` and `error`, then already lstat(2) fails: Linux refuses the inode.
+   */
   error?: string;
   /** Inode number of "..". */
   dotdot?: number;

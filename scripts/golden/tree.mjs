@@ -80,6 +80,10 @@ export function treeDifferences(a, b, ignore = []) {
       found.push(`inode ${ino}: only in the ${left ? 'first' : 'second'} view`);
       continue;
     }
+    if (left.mode === undefined || right.mode === undefined) {
+      found.push(`inode ${ino}: ${left.error ?? 'seen'} / ${right.error ?? 'seen'}`);
+      continue;
+    }
     for (const field of new Set([...Object.keys(left), ...Object.keys(right)])) {
       if (ignore.includes(field)) continue;
       const [l, r] = comparable(field, left, right);
