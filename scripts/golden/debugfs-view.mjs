@@ -70,8 +70,8 @@ function parseStat(text) {
   const node = {
     type: TYPES[kind],
     mode: (pick(/Mode: +(\d+)/) ?? '').slice(-4),
-    uid: number(/^User: +(\d+)/m),
-    gid: number(/Group: +(\d+)/),
+    uid: number(/^User: +(-?\d+)/m) >>> 0,
+    gid: number(/Group: +(-?\d+)/) >>> 0,
     nlink: number(/^Links: (\d+)/m),
     size: number(/Size: (\d+)$/m),
     blocks: number(/Blockcount: (\d+)/),
@@ -81,7 +81,7 @@ function parseStat(text) {
     crtime: time('crtime'),
     flags,
     generation: number(/^Generation: (\d+)/m),
-    project: /Project:/.test(text) ? number(/Project: +(\d+)/) : undefined,
+    project: /Project:/.test(text) ? number(/Project: +(-?\d+)/) >>> 0 : undefined,
     rdev: /Device major\/minor number: (\d+):(\d+)/.exec(text)?.slice(1, 3).map(Number).join(':'),
   };
   return /** @type {Node} */ (JSON.parse(JSON.stringify(node)));

@@ -3,8 +3,9 @@
 import { cases as basic } from './recipes-basic.mjs';
 import { cases as map } from './recipes-map.mjs';
 import { cases as layout } from './recipes-layout.mjs';
+import { cases as names } from './recipes-names.mjs';
 
-const groups = { 'recipes-basic.mjs': basic, 'recipes-map.mjs': map, 'recipes-layout.mjs': layout };
+const groups = { 'recipes-basic.mjs': basic, 'recipes-map.mjs': map, 'recipes-layout.mjs': layout, 'recipes-names.mjs': names };
 
 /** @type {{ recipe: string, kase: import('./case.mjs').Case }[]} */
 export const recipes = Object.entries(groups).flatMap(([recipe, cases]) =>
