@@ -56,6 +56,7 @@ function view(kase, image) {
   if (kase.lookups) extra.lookups = kase.lookups(image);
   if (kase.noTree) return { tree: { source: [], ...extra, inodes: {} }, differences: [] };
   const debugfs = debugfsTree(image.path);
+  expectErrors(kase, debugfs);
   if (kase.noKernel || !withKernel) return { tree: { ...debugfs, ...extra }, differences: [] };
   const how = { ro: true, ...(kase.mountOptions ? { options: kase.mountOptions } : {}) };
   const kernel = mounted(image.path, how, kernelTree);
@@ -66,6 +67,22 @@ function view(kase, image) {
   }
   const source = [...kernel.source, ...debugfs.source];
   return { tree: { source, ...extra, inodes: kernel.inodes }, differences };
+}
+
+/**
+ * Where a reader must fail, what debugfs reads is not the truth.
+ * @param {Case} kase
+ * @param {Tree} tree
+ */
+function expectErrors(kase, tree) {
+  const names = /** @type {Record<string, number>} */ (tree.inodes['2']?.entries ?? {});
+  for (const [name, errno] of Object.entries(kase.errors ?? {})) {
+    const node = tree.inodes[names[name] ?? 0];
+    if (!node) throw new Error(`${kase.name} has no /${name}`);
+    node.error = errno;
+    delete node.sha256;
+    delete node.ranges;
+  }
 }
 
 /**
@@ -91,9 +108,11 @@ function makeCase(kase, recipe, entries) {
     mkdirSync(home, { recursive: true });
     const imageHome = kept ? home : join(CACHE, kase.name);
     mkdirSync(imageHome, { recursive: true });
+    const text = formatTree(tree);
+    const treeHome = text.length > KEEP_LIMIT && !kept ? imageHome : home;
     writeFileSync(join(imageHome, packed.file), packed.packed);
-    if (withKernel || kase.noKernel || !existsSync(join(home, 'tree.json'))) {
-      writeFileSync(join(home, 'tree.json'), formatTree(tree));
+    if (withKernel || kase.noKernel || !existsSync(join(treeHome, 'tree.json'))) {
+      writeFileSync(join(treeHome, 'tree.json'), text);
       writeFileSync(join(home, 'README.md'), readme(kase, image, tree, differences, kept));
     }
     entries[kase.name] = {

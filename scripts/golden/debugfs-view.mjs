@@ -250,7 +250,7 @@ class View {
       const node = /** @type {Node} */ (this.inodes[dir]);
       /** @type {Record<string, number>} */
       const entries = {};
-      for (const m of (answers[i] ?? '').matchAll(/^\/(\d+)\/\d{6}\/\d+\/\d+\/([^/]+)\/\d*\/$/gm)) {
+      for (const m of (answers[i] ?? '').matchAll(/^\/(\d+)\/\d{6}\/-?\d+\/-?\d+\/([^/]+)\/\d*\/$/gm)) {
         const [ino, name] = [Number(m[1]), m[2] ?? ''];
         if (ino === 0 || name === '.') continue;
         if (name === '..') {

@@ -23,7 +23,7 @@ const layout = (name, about, features, size, args, { also, ...more } = {}) =>
     (image) => {
       image.mke2fs(size, ...args);
       oneOfEach(image);
-      image.write('/large', pattern('large', 700_000));
+      image.write('/large', pattern('large', 300_000));
       also?.(image);
     },
     more,
@@ -148,7 +148,7 @@ const otherCases = [
     'huge_file',
     '4096',
     ['-t', 'ext4', '-b', '4096', '-N', '64', '-O', NO_JOURNAL],
-    { also: (image) => image.debugfs('sif /large flags 0xc0000', 'sif /large blocks 171') },
+    { also: (image) => image.debugfs('sif /large flags 0xc0000', 'sif /large blocks 74') },
   ),
   golden(
     'huge-blocks',
