@@ -13,7 +13,7 @@ const root = new URL('../..', import.meta.url).pathname;
 const tester = new RuleTester();
 const typed = new RuleTester({
   languageOptions: {
-    parser: tseslint.parser as never,
+    parser: tseslint.parser,
     parserOptions: {
       projectService: { allowDefaultProject: ['planted.ts'] },
       tsconfigRootDir: root,
@@ -61,7 +61,7 @@ typed.run('no-dropped-op', noDroppedOp, {
     caught('each(() => op())', 'callback'),
     caught('list.end = () => op()', 'callback'),
     caught('each(function* () { yield* op(); })', 'callback'),
-    caught('const s = `${op()}`; list.end = s ? null : null', 'template'),
+    caught(`const s = \`\${op()}\`; list.end = s ? null : null`, 'template'),
   ],
 });
 
