@@ -43,6 +43,8 @@ export class Task<T = unknown> {
   state: TaskState = 'runnable';
   /** Open jbd2 handle. Linux: current->journal_info. */
   journalInfo: unknown = null;
+  /** Who the task acts for (vfs/cred.ts); null is the kernel itself. */
+  cred: unknown = null;
   /** Above 0: allocations must not enter the file system. Linux: PF_MEMALLOC_NOFS. */
   nofs = 0;
   result: T | undefined = undefined;

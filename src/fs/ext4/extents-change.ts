@@ -189,6 +189,16 @@ export function* ext4ConvertUnwritten(inode: Ext4Inode, lblk: number, len: numbe
   }
 }
 
+/** The same inside the caller's handle and i_data_sem exclusive: for a run of one extent. */
+export function* ext4ConvertLocked(
+  handle: Handle,
+  inode: Ext4Inode,
+  lblk: number,
+  len: number,
+): Op<void> {
+  for (let at = lblk; at < lblk + len; ) at = yield* convertStep(handle, inode, at, lblk + len);
+}
+
 /** Convert what the extent at `at` has of the range. Returns where to go on. */
 function* convertStep(handle: Handle, inode: Ext4Inode, at: number, end: number): Op<number> {
   const { extent, holeLen } = yield* ext4ExtLookup(inode, at);

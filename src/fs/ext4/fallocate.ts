@@ -8,7 +8,12 @@ import { EXT4_EXTENTS_FL } from './disk/inode.ts';
 import { withHandle } from './ext4-jbd2.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
-import { EXT4_GET_BLOCKS_CREATE_UNWRIT_EXT, ext4MapBlocks, MapRequest } from './map-blocks.ts';
+import {
+  ext4MapBlocks,
+  GET_BLOCKS_CREATE,
+  GET_BLOCKS_UNWRITTEN,
+  MapRequest,
+} from './map-blocks.ts';
 
 export const FALLOC_FL_KEEP_SIZE = 1;
 const MODE_NAMES: readonly (readonly [number, string])[] = [
@@ -46,9 +51,9 @@ export function* ext4Fallocate(
   const bs = sb.blockSize;
   const end = Math.ceil((offset + length) / bs);
   for (let at = Math.floor(offset / bs); at < end; ) {
-    const map = new MapRequest(at, Math.min(MAX_STEP, end - at));
+    const map = new MapRequest().ask(at, Math.min(MAX_STEP, end - at));
     yield* withHandle(sb, 'write', function* (handle): Op<void> {
-      yield* ext4MapBlocks(handle, inode, map, EXT4_GET_BLOCKS_CREATE_UNWRIT_EXT);
+      yield* ext4MapBlocks(handle, inode, map, GET_BLOCKS_CREATE | GET_BLOCKS_UNWRITTEN);
       at += map.len;
       const reached = Math.min(at * bs, offset + length);
       if (!(mode & FALLOC_FL_KEEP_SIZE) && reached > inode.size) {

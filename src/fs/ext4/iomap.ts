@@ -21,11 +21,11 @@ import {
 import type { Inode } from '../../vfs/inode.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
 import { ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { ext4ConvertUnwritten } from './extents-change.ts';
 import { inlineIomap } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty, maxSize } from './inode.ts';
 import {
-  ext4ConvertRange,
   ext4MapBlocks,
   ext4MapBlocksNowait,
   GET_BLOCKS_CREATE,
@@ -130,15 +130,14 @@ export const ext4WritebackOps: IomapWritebackOps = {
   *endIo(inode, offset, length, unwritten) {
     const ei = of(inode);
     const end = Math.min(offset + length, ei.size);
-    if (!unwritten && end <= ei.disksize) return;
+    if (unwritten) {
+      const { blockBits, blockSize } = ei.sb.geo;
+      const first = shiftDown(offset, blockBits);
+      yield* ext4ConvertUnwritten(ei, first, Math.ceil((offset + length) / blockSize) - first);
+    }
+    if (end <= ei.disksize) return;
     const handle = yield* ext4JournalStart(ei.sb, 'write');
     try {
-      if (unwritten) {
-        const { blockBits, blockSize } = ei.sb.geo;
-        const first = shiftDown(offset, blockBits);
-        const count = Math.ceil((offset + length) / blockSize) - first;
-        yield* ext4ConvertRange(handle, ei, first, count);
-      }
       yield* raiseDisksize(ei, end);
       yield* ext4MarkInodeDirty(handle, ei);
     } finally {

@@ -11,11 +11,12 @@
  */
 import { assert } from '../../base/assert.ts';
 import { corrupted, errno } from '../../base/errno.ts';
+import { type Pblk, pblk as toPblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
-import { ext4ConvertUnwritten, ext4ExtCreateBlocks } from './extents-change.ts';
+import { ext4ConvertLocked, ext4ExtCreateBlocks } from './extents-change.ts';
 import {
   ES_DELAYED,
   ES_HOLE,
@@ -25,7 +26,7 @@ import {
   type ExtentStatus,
 } from './extents-status.ts';
 import { ext4ExtLookup } from './extents.ts';
-import { ext4IndCreateBlocks } from './indirect-alloc.ts';
+import { ext4IndCreateBlocks } from './indirect-change.ts';
 import { indMapBlocks, maxIndirectBlocks } from './indirect.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import type { MapHit } from './map-hit.ts';
@@ -47,7 +48,7 @@ export class MapRequest {
   lblk = 0;
   /** Asked, then answered: blocks of one kind from `lblk` on, at least 1. */
   len = 0;
-  pblk = 0;
+  pblk: Pblk = toPblk(0);
   /** MAP_*; 0: a hole. */
   flags = 0;
   /** The cookie: the mapping is true while it equals inode.es.seq. */
@@ -56,7 +57,7 @@ export class MapRequest {
   ask(lblk: number, len: number): this {
     this.lblk = lblk;
     this.len = len;
-    this.pblk = 0;
+    this.pblk = toPblk(0);
     this.flags = 0;
     return this;
   }
@@ -75,11 +76,11 @@ function fromStatus(inode: Ext4Inode, map: MapRequest, e: ExtentStatus): number 
   map.len = Math.min(map.len, e.len - skip);
   map.seq = inode.es.seq;
   if (!esMapped(e.type)) {
-    map.pblk = 0;
+    map.pblk = toPblk(0);
     map.flags = e.type === ES_DELAYED ? MAP_DELAYED : 0;
     return 0;
   }
-  map.pblk = e.pblk + skip;
+  map.pblk = toPblk(e.pblk + skip);
   map.flags = e.type === ES_WRITTEN ? MAP_MAPPED : MAP_UNWRITTEN;
   return map.len;
 }
@@ -147,7 +148,7 @@ export function* ext4MapBlocks(
 
 function hole(inode: Ext4Inode, map: MapRequest): number {
   map.flags = 0;
-  map.pblk = 0;
+  map.pblk = toPblk(0);
   map.seq = inode.es.seq;
   return 0;
 }
@@ -167,7 +168,7 @@ function* lookup(inode: Ext4Inode, map: MapRequest): Op<number> {
   map.len = Math.min(map.len, hit.len - skip);
   map.seq = inode.es.seq;
   if (hit.pblk === 0) return hole(inode, map);
-  map.pblk = hit.pblk + skip;
+  map.pblk = toPblk(hit.pblk + skip);
   map.flags = hit.unwritten ? MAP_UNWRITTEN : MAP_MAPPED;
   return map.len;
 }
@@ -197,8 +198,7 @@ function* create(handle: Handle, inode: Ext4Inode, map: MapRequest, flags: numbe
   let got = yield* lookup(inode, map);
   if (!wantsMore(map, flags)) return got;
   if ((map.flags & MAP_UNWRITTEN) !== 0) {
-    yield* ext4ConvertUnwritten(handle, inode, map.lblk, map.len);
-    inode.es.insert(map.lblk, map.len, map.pblk, ES_WRITTEN);
+    yield* ext4ConvertLocked(handle, inode, map.lblk, map.len);
     map.flags = MAP_MAPPED;
     map.seq = inode.es.seq;
     return map.len;
@@ -219,24 +219,4 @@ function* create(handle: Handle, inode: Ext4Inode, map: MapRequest, flags: numbe
   map.flags = MAP_NEW | (unwritten ? MAP_UNWRITTEN : MAP_MAPPED);
   map.seq = inode.es.seq;
   return got;
-}
-
-/**
- * The data of [lblk, lblk + len) is on the device: unwritten blocks become written.
- * @context May sleep. Takes i_data_sem, inside `handle`. @throws ENOSPC, EIO, EUCLEAN
- */
-export function* ext4ConvertRange(
-  handle: Handle,
-  inode: Ext4Inode,
-  lblk: number,
-  len: number,
-): Op<void> {
-  const sem = inode.dataSem;
-  if (!sem.tryExclusive()) yield* sem.lockExclusive();
-  try {
-    yield* ext4ConvertUnwritten(handle, inode, lblk, len);
-    inode.es.remove(lblk, len);
-  } finally {
-    sem.unlockExclusive();
-  }
 }
