@@ -58,7 +58,7 @@ const cases: [string, number, string[], Omit<MkfsOptions, 'time'>][] = [
   ['ext4 2 KiB blocks', 100 * MIB, ['-t', 'ext4', '-b', '2048'], { blockSize: 2048 }],
   ['ext3', 64 * MIB, ['-t', 'ext3'], { type: 'ext3' }],
   ['ext2', 64 * MIB, ['-t', 'ext2'], { type: 'ext2' }],
-  ['ext2 without sparse_super', 64 * MIB, ['-t', 'ext2', '-O', '^sparse_super'], { type: 'ext2', features: '^sparse_super' }],
+  ['ext2 without sparse_super', 64 * MIB, ['-t', 'ext2', '-O', '^sparse_super,^resize_inode'], { type: 'ext2', features: '^sparse_super,^resize_inode' }],
   ['no journal', 64 * MIB, ['-t', 'ext4', '-O', '^has_journal'], { features: '^has_journal' }],
   ['no flex_bg', 200 * MIB, ['-t', 'ext4', '-O', '^flex_bg'], { features: '^flex_bg' }],
   ['no 64bit', 200 * MIB, ['-t', 'ext4', '-O', '^64bit'], { features: '^64bit' }],

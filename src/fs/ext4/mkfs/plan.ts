@@ -186,7 +186,7 @@ export function planFs(size: number, o: MkfsOptions): Plan {
     throw errno('EFBIG', { blocks: blocksCount }, 'so many blocks need the 64bit feature');
   }
   const wide = hasFeature(features, '64bit');
-  const inodeRatio = Math.max(o.inodeRatio ?? usage.inodeRatio, blockSize);
+  const inodeRatio = Math.max(o.inodeRatio ?? usage.inodeRatio, blockSize * ratio);
   const wanted = o.inodes ?? Math.floor((blocksCount * blockSize) / inodeRatio);
   const flex = hasFeature(features, 'flex_bg') ? (o.flexBgSize ?? 16) : 1;
   for (let tries = 0; tries < 4; tries++) {
