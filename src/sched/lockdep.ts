@@ -82,13 +82,14 @@ const heldNow = (): Held[] => currentOrNull()?.held ?? outside;
 const topOf = (held: readonly Held[]): Chain =>
   held.length === 0 ? root : (held[held.length - 1]!.chain as Chain);
 
-/** Frames of this room say nothing about who wanted the lock. */
+const NOT_OURS = /\/sched\/[a-z-]+\.ts|<anonymous>|node:internal|\/node_modules\//;
+/** Who is at it. Frames of this room say nothing about that, nor do the test runner's. */
 function witness(): Witness {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 40;
   const lines = (new AssertionError().stack ?? '').split('\n').slice(1);
   Error.stackTraceLimit = limit;
-  const ours = lines.filter((l) => !/\/sched\/[a-z-]+\.ts|node:internal|\/node_modules\//.test(l));
+  const ours = lines.filter((l) => !NOT_OURS.test(l));
   const shown = ours.slice(0, 12).map((l) => l.trim().replace(/^at /, ''));
   return { task: currentOrNull()?.name ?? 'code outside of tasks', stack: shown.join('\n') };
 }

@@ -219,7 +219,8 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
   }
   private forgetReader(): void {
     const task = currentOrNull();
-    if (task !== null) this.readers.splice(this.readers.lastIndexOf(task), 1);
+    const at = task === null ? -1 : this.readers.lastIndexOf(task);
+    if (at >= 0) this.readers.splice(at, 1);
   }
 
   holders(): readonly Task[] {
