@@ -9,7 +9,8 @@
  * Callers stand behind `if (CHECKED)`, so that production builds hold nothing of this.
  * @source Documentation/locking/lockdep-design.rst
  */
-import { AssertionError } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
+import { errno } from '../base/errno.ts';
 import {
   EXCLUSIVE,
   type Held,
@@ -31,8 +32,6 @@ import {
   undeclaredText,
 } from './lockdep-report.ts';
 import { currentOrNull, type Task } from './task.ts';
-
-export type { LockReport } from './lockdep-report.ts';
 
 /** Classes held, oldest to newest, as a path in a trie. */
 class Chain {
@@ -87,7 +86,7 @@ const NOT_OURS = /\/sched\/[a-z-]+\.ts|<anonymous>|node:internal|\/node_modules\
 function witness(): Witness {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 40;
-  const lines = (new AssertionError().stack ?? '').split('\n').slice(1);
+  const lines = (errno('EDEADLK').stack ?? '').split('\n').slice(1);
   Error.stackTraceLimit = limit;
   const ours = lines.filter((l) => !NOT_OURS.test(l));
   const shown = ours.slice(0, 12).map((l) => l.trim().replace(/^at /, ''));
@@ -100,7 +99,7 @@ function report(kind: ReportKind, classes: readonly string[], text: string): voi
     reported.add(key);
     lockdep.reports.push({ kind, classes, text });
   }
-  if (lockdep.throws) throw new AssertionError(`lockdep: ${kind}\n${text}`);
+  assert(!lockdep.throws, `lockdep: ${kind}\n${text}`);
 }
 const reportHeld = (kind: ReportKind, classes: readonly string[], what: string): void => {
   report(kind, classes, plainText(what, heldNow(), witness()));

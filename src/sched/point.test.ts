@@ -55,7 +55,7 @@ interface Outcome {
 function everySchedule(program: (s: Scheduler) => () => unknown): Outcome {
   const out: Outcome = { executions: 0, deadlocks: 0, results: [], first: [] };
   const results = new Set<string>();
-  let plan: { chosen: number; of: number }[] = [];
+  const plan: { chosen: number; of: number }[] = [];
   do {
     let at = 0;
     const pick = (of: number): number => {
