@@ -99,8 +99,9 @@ export function* waitBit(b: BitLockable, cls: LockClass): Op<void> {
 
 /** From here on the lock is the I/O's: its completion unlocks. @context The holder. */
 export function handOverBit(b: BitLockable, cls: LockClass): void {
-  if (!CHECKED) return;
   assert(b.lockBit, 'only a held lock is handed over');
-  lockdepHandOver(b);
-  shadowOf(b, cls).owner = null;
+  if (CHECKED) {
+    lockdepHandOver(b);
+    shadowOf(b, cls).owner = null;
+  }
 }

@@ -56,8 +56,8 @@ export const lockdep = {
   /** Report edges that the declared order does not have. */
   declaredOnly: true,
 };
-let graph = new LockGraph();
-let root = new Chain(null, null, false);
+let graph = /* @__PURE__ */ new LockGraph();
+let root = /* @__PURE__ */ new Chain(null, null, false);
 const reported = new Set<string>();
 /** Handed over: whoever releases it, from wherever, may. */
 let handedOver = new WeakSet<object>();
@@ -81,7 +81,8 @@ const heldNow = (): Held[] => currentOrNull()?.held ?? outside;
 const topOf = (held: readonly Held[]): Chain =>
   held.length === 0 ? root : (held[held.length - 1]!.chain as Chain);
 
-const NOT_OURS = /\/sched\/[a-z-]+\.ts|<anonymous>|node:internal|\/node_modules\//;
+const NOT_OURS =
+  /\/base\/errno\.ts|\/sched\/[a-z-]+\.ts|<anonymous>|node:internal|\/node_modules\//;
 /** Who is at it. Frames of this room say nothing about that, nor do the test runner's. */
 function witness(): Witness {
   const limit = Error.stackTraceLimit;
@@ -289,10 +290,11 @@ export function lockdepTaskEnd(task: Task): void {
 
 /** User memory may be touched here, and that may fault. Linux: might_fault(). */
 export function mightFault(): void {
-  if (!CHECKED) return;
-  const { noUser } = topOf(heldNow());
-  if (noUser === null) return;
-  reportHeld('user access', [noUser.name], `user memory is touched under ${noUser.name}`);
+  if (CHECKED) {
+    const { noUser } = topOf(heldNow());
+    if (noUser === null) return;
+    reportHeld('user access', [noUser.name], `user memory is touched under ${noUser.name}`);
+  }
 }
 
 /**
@@ -305,8 +307,9 @@ const reclaim = {};
 
 /** An allocation here may reclaim and so enter the file system, unless the task forbids it. */
 export function mightReclaim(): void {
-  if (!CHECKED || (currentOrNull()?.nofs ?? 0) > 0) return;
-  lockdepWant(FS_RECLAIM, 0, EXCLUSIVE, reclaim);
+  if (CHECKED && (currentOrNull()?.nofs ?? 0) === 0) {
+    lockdepWant(FS_RECLAIM, 0, EXCLUSIVE, reclaim);
+  }
 }
 export function enterReclaim(): void {
   if (CHECKED) lockdepAcquire(FS_RECLAIM, 0, EXCLUSIVE, reclaim);
