@@ -17,7 +17,7 @@ import type { WaitQueue } from './wait-queue.ts';
 export interface BitLockable {
   lockBit: boolean;
   readonly lockWait: WaitQueue;
-  /** Wakes all, without making a wait queue if there is none. */
+  /** Wakes all. To have it saves an unlock from making a wait queue where nobody waits. */
   wake?(): void;
 }
 
@@ -44,9 +44,6 @@ function shadowOf(b: BitLockable, cls: LockClass): BitShadow {
 /** The task that holds the bit, if that is known. */
 export const bitOwner = (b: BitLockable): Task | null => shadows.get(b)?.owner ?? null;
 
-/** Sleepers on any bit lock. At 0 an unlock has nobody to wake and need not look for a queue. */
-let sleepers = 0;
-
 function take(b: BitLockable, cls: LockClass, subclass: number): void {
   if (CHECKED) {
     lockdepAcquire(cls, subclass, EXCLUSIVE, b);
@@ -72,9 +69,7 @@ export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void>
   if (CHECKED && exploring) yield announce(LOCK, shadowOf(b, cls));
   while (b.lockBit) {
     b.lockWait.prepare(cls.name);
-    sleepers++;
     yield SLEEP;
-    sleepers--;
   }
   take(b, cls, subclass);
 }
@@ -89,15 +84,24 @@ export function unlockBit(b: BitLockable, cls: LockClass): void {
     if (exploring) touch(UNLOCK, shadow);
   }
   b.lockBit = false;
-  if (sleepers === 0) return;
   if (b.wake) b.wake();
   else b.lockWait.wakeAll();
 }
 
+/**
+ * Wait until nobody holds the lock, without taking it: a read that somebody else began is over.
+ * Linux: folio_wait_locked(). @context May sleep.
+ */
+export function* waitBit(b: BitLockable, cls: LockClass): Op<void> {
+  if (CHECKED) lockdepWant(cls, 0, EXCLUSIVE, b);
+  yield* b.lockWait.waitFor(() => !b.lockBit, cls.name);
+}
+
 /** From here on the lock is the I/O's: its completion unlocks. @context The holder. */
 export function handOverBit(b: BitLockable, cls: LockClass): void {
-  if (!CHECKED) return;
   assert(b.lockBit, 'only a held lock is handed over');
-  lockdepHandOver(b);
-  shadowOf(b, cls).owner = null;
+  if (CHECKED) {
+    lockdepHandOver(b);
+    shadowOf(b, cls).owner = null;
+  }
 }
