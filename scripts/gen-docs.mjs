@@ -28,7 +28,7 @@ async function documents() {
   const declarations = allDeclarations();
   const { structs, lockClasses } = await registries(declarations);
   const made = ondisk(declarations, structs);
-  made.set('docs/locking.md', locking(declarations, lockClasses));
+  made.set('docs/locking.md', locking(declarations, [...lockClasses.values()]));
   made.set('docs/linux-map.md', linuxMap(declarations));
   const out = new Map([...made].map(([file, text]) => [file, `${NOTICE}${text.trimEnd()}\n`]));
   return out.set(ARCHITECTURE, withPart(ARCHITECTURE, 'rooms', rooms()));

@@ -12,6 +12,9 @@ const declaredName = (d) => {
   return name && ts.isStringLiteral(name) ? name.text : '';
 };
 
+/** The names before a class; `*` means that it may be taken under anything. @param {LockClass | undefined} c */
+const outer = (c) => c?.after.filter((name) => name !== '*') ?? [];
+
 /**
  * Longest chain of locks that may be held when this one is taken.
  * @param {ReadonlyMap<string, LockClass>} classes
@@ -27,7 +30,7 @@ function depths(classes) {
     }
     const before = known.get(name);
     if (before !== undefined) return before;
-    const parents = classes.get(name)?.after ?? [];
+    const parents = outer(classes.get(name));
     const value = parents.reduce((max, p) => Math.max(max, depth(p, [...chain, name]) + 1), 0);
     known.set(name, value);
     return value;
@@ -40,7 +43,8 @@ function rules(c) {
   const nest = c.nest === null ? [] : [`several at once: by ${c.nest}`];
   const spin = c.spin ? ['never held over a sleep'] : [];
   const user = c.noUser ? ['no user memory is touched while it is held'] : [];
-  return [...nest, ...spin, ...user].join('; ');
+  const wait = c.pseudo ? ['stands for a wait, not for a lock'] : [];
+  return [...nest, ...spin, ...user, ...wait].join('; ');
 }
 
 /**
@@ -54,7 +58,8 @@ export function locking(declarations, lockClasses) {
     (a, b) => depth(a.name) - depth(b.name) || (a.name < b.name ? -1 : 1),
   );
   const tree = order.map((c) => {
-    const after = c.after.length > 0 ? `  (after ${c.after.join(', ')})` : '';
+    const names = c.after.map((name) => (name === '*' ? 'anything' : name)).join(', ');
+    const after = names ? `  (after ${names})` : '';
     return `${'  '.repeat(depth(c.name))}${c.name}${after}`;
   });
   const rows = order.map((c) => {
@@ -62,7 +67,7 @@ export function locking(declarations, lockClasses) {
     const where = d ? link(d.file, '../') : '';
     return `| \`${c.name}\` | ${where} | ${cell(d?.doc ?? '')} | ${rules(c)} |`;
   });
-  const unknown = new Set(order.flatMap((c) => c.after).filter((name) => !classes.has(name)));
+  const unknown = new Set(order.flatMap(outer).filter((name) => !classes.has(name)));
   return [
     '# Lock order',
     '',

@@ -95,13 +95,14 @@ export const allDeclarations = () => sourceFiles().flatMap(declarationsOf);
 /**
  * The registries, filled: every file that declares a record or a lock is loaded.
  * @param {readonly Declaration[]} declarations
- * @returns {Promise<{ structs: Struct[], lockClasses: LockClass[] }>}
+ * @returns {Promise<{ structs: Struct[], lockClasses: Map<string, LockClass> | LockClass[] }>}
  * @typedef {{ $name: string, $size: number, $fields: Field[] }} Struct
  * @typedef {{ name: string, offset: number, size: number }} Field
- * @typedef {{ name: string, after: string[], nest: string | null, spin: boolean, noUser: boolean }} LockClass
+ * @typedef {{ name: string, after: string[], nest: string | null, spin: boolean, noUser: boolean, pseudo?: boolean }} LockClass
  */
 export async function registries(declarations) {
-  const files = [...new Set(declarations.filter((d) => d.call).map((d) => d.file))];
+  const declaring = declarations.filter((d) => /\b(?:struct|lockClass)\(/.test(d.text));
+  const files = [...new Set(declaring.map((d) => d.file))];
   const contents = [
     ...files.map((file) => `import './${file}';`),
     "export { structs } from './src/base/struct.ts';",
