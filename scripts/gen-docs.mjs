@@ -15,7 +15,12 @@ import { allDeclarations, registries } from './docs/source.mjs';
 const NOTICE = '<!-- Made by `npm run docs`; edit the code instead. -->\n\n';
 const ARCHITECTURE = 'ARCHITECTURE.md';
 
-/** A document with one part of it made anew. @param {string} file @param {string} part @param {string} text */
+/**
+ * A document with one part of it made anew.
+ * @param {string} file
+ * @param {string} part
+ * @param {string} text
+ */
 function withPart(file, part, text) {
   const [begin, end] = [`<!-- ${part}:begin -->`, `<!-- ${part}:end -->`];
   const old = readFileSync(file, 'utf8');

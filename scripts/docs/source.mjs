@@ -98,7 +98,13 @@ export const allDeclarations = () => sourceFiles().flatMap(declarationsOf);
  * @returns {Promise<{ structs: Struct[], lockClasses: Map<string, LockClass> | LockClass[] }>}
  * @typedef {{ $name: string, $size: number, $fields: Field[] }} Struct
  * @typedef {{ name: string, offset: number, size: number }} Field
- * @typedef {{ name: string, after: string[], nest: string | null, spin: boolean, noUser: boolean, pseudo?: boolean }} LockClass
+ * @typedef {object} LockClass
+ * @property {string} name
+ * @property {string[]} after
+ * @property {string | null} nest
+ * @property {boolean} spin
+ * @property {boolean} noUser
+ * @property {boolean} [pseudo]
  */
 export async function registries(declarations) {
   const declaring = declarations.filter((d) => /\b(?:struct|lockClass)\(/.test(d.text));
