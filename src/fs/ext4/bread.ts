@@ -4,7 +4,7 @@
  * @source fs/ext4/inode.c:ext4_getblk(), ext4_bread(); fs/ext4/namei.c:ext4_append()
  */
 import { corrupted, errno } from '../../base/errno.ts';
-import { type Lblk, lblk as toLblk } from '../../base/units.ts';
+import { type Lblk, lblk as toLblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -12,9 +12,9 @@ import { DX_BLOCK_MASK } from './disk/htree.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import {
-  EXT4_GET_BLOCKS_CREATE,
-  EXT4_MAP_NEW,
-  EXT4_MAP_UNWRITTEN,
+  GET_BLOCKS_CREATE,
+  MAP_NEW,
+  MAP_UNWRITTEN,
   MapRequest,
   ext4MapBlocks,
   ext4MapBlocksNowait,
@@ -25,9 +25,9 @@ const DIR_SIZE_MAX = 0x7fff_ffff;
 
 /** The block if mapping and contents are in memory. @context Does not sleep. */
 export function ext4BreadNowait(inode: Ext4Inode, lblk: Lblk): BufferHead | null {
-  const map = new MapRequest(lblk, 1);
-  if (!ext4MapBlocksNowait(inode, map) || map.pblk <= 0) return null;
-  return (map.flags & EXT4_MAP_UNWRITTEN) === 0 ? inode.sb.buffers.tryBread(map.pblk) : null;
+  const map = new MapRequest().ask(lblk, 1);
+  if (ext4MapBlocksNowait(inode, map) <= 0 || (map.flags & MAP_UNWRITTEN) !== 0) return null;
+  return inode.sb.buffers.tryBread(pblk(map.pblk));
 }
 
 /**
@@ -41,20 +41,20 @@ export function* ext4Bread(
   lblk: Lblk,
   create: boolean,
 ): Op<BufferHead | null> {
-  const map = new MapRequest(lblk, 1);
-  const got = yield* ext4MapBlocks(handle, inode, map, create ? EXT4_GET_BLOCKS_CREATE : 0);
+  const map = new MapRequest().ask(lblk, 1);
+  const got = yield* ext4MapBlocks(handle, inode, map, create ? GET_BLOCKS_CREATE : 0);
   if (got <= 0) {
     if (create) throw errno('ENOSPC', { ino: inode.ino, lblk });
     return null;
   }
   const { buffers, journal } = inode.sb;
-  if ((map.flags & EXT4_MAP_NEW) !== 0 && handle) {
-    const bh = yield* buffers.getNew(map.pblk);
+  if ((map.flags & MAP_NEW) !== 0 && handle) {
+    const bh = yield* buffers.getNew(pblk(map.pblk));
     yield* journal.getCreateAccess(handle, bh);
     return bh;
   }
-  if ((map.flags & EXT4_MAP_UNWRITTEN) !== 0) return null;
-  return buffers.tryBread(map.pblk) ?? (yield* buffers.bread(map.pblk));
+  if ((map.flags & MAP_UNWRITTEN) !== 0) return null;
+  return buffers.tryBread(pblk(map.pblk)) ?? (yield* buffers.bread(pblk(map.pblk)));
 }
 
 /**
@@ -72,7 +72,7 @@ export function* ext4Append(
   if (lblk > DX_BLOCK_MASK || dir.size + blockSize > limit) {
     throw errno('ENOSPC', { ino: dir.ino, lblk }, 'the directory cannot grow any more');
   }
-  const map = new MapRequest(lblk, 1);
+  const map = new MapRequest().ask(lblk, 1);
   if ((yield* ext4MapBlocks(handle, dir, map, 0)) > 0) {
     throw corrupted('ext4_inode', 'i_size', { ino: dir.ino, lblk, pblk: map.pblk });
   }
