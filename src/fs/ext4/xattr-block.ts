@@ -109,12 +109,15 @@ export function* xattrBlockStore(
     const area = blockArea(copy, inode.ino);
     if (!storeXattr(area, index, name, value, reserveFor(sb))) return false;
     const shared = XattrHeader.h_refcount.get(old.bh.view, 0) > 1;
+    if (shared) yield* holdValues(handle, inode, old.bh.data, 1);
     if (isLastXattrEntry(area.view, FIRST)) {
       yield* dropBlock(handle, inode, old.bh);
       inode.fileAcl = 0;
       yield* ext4MarkInodeDirty(handle, inode);
     } else if (shared) {
-      yield* copyOnWrite(handle, inode, old, copy);
+      XattrHeader.h_refcount.set(copy.view, 0, 1);
+      yield* useBlock(handle, inode, copy.data);
+      yield* dropBlock(handle, inode, old.bh);
     } else {
       yield* access(handle, sb, old.bh);
       forget(sb, old.bh);
@@ -134,23 +137,6 @@ function initHeader(view: DataView): void {
   XattrHeader.h_blocks.set(view, 0, 1);
 }
 
-/**
- * The inode leaves a shared block for a copy of its own. Values in inodes that both name have one
- * more user each.
- */
-function* copyOnWrite(
-  handle: Handle,
-  inode: Ext4Inode,
-  old: { bh: BufferHead; area: XattrArea },
-  copy: { data: Uint8Array; view: DataView },
-): Op<void> {
-  XattrHeader.h_refcount.set(copy.view, 0, 1);
-  for (const fact of listXattrs(old.area)) {
-    if (fact.inum !== 0) yield* eaInodeHold(handle, inode, fact.inum);
-  }
-  yield* useBlock(handle, inode, copy.data);
-  yield* changeRefs(handle, inode.sb, old.bh, -1);
-}
 
 function* changeRefs(handle: Handle, sb: Ext4SuperBlock, bh: BufferHead, by: number): Op<void> {
   yield* access(handle, sb, bh);
@@ -165,6 +151,7 @@ function* useBlock(handle: Handle, inode: Ext4Inode, content: Uint8Array): Op<vo
   if (twin) {
     try {
       yield* changeRefs(handle, sb, twin, 1);
+      // The twin's entries stand for ours: ours held their values once too often.
       yield* holdValues(handle, inode, content, -1);
       inode.fileAcl = twin.blocknr;
       inode.blocks += clusterSectors(sb);
@@ -195,7 +182,10 @@ function* useBlock(handle: Handle, inode: Ext4Inode, content: Uint8Array): Op<vo
 const clusterSectors = (sb: Ext4SuperBlock): number =>
   (sb.geo.blockSize * 2 ** sb.geo.clusterBits) / 512;
 
-/** A twin's entries stand for ours: what ours held of values in inodes is held once too often. */
+/**
+ * One user more (a shared block is about to have a copy beside it) or less for each value that is
+ * in an inode.
+ */
 function* holdValues(
   handle: Handle,
   inode: Ext4Inode,

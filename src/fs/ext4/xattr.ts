@@ -7,10 +7,9 @@
  * @source fs/ext4/xattr.c:ext4_xattr_get(), ext4_xattr_set_handle(), ext4_xattr_delete_inode()
  */
 import { errno } from '../../base/errno.ts';
-import { type Name, nameToBytes } from '../../base/name.ts';
+import { NAME_MAX, type Name, nameToBytes } from '../../base/name.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
-import { NAME_MAX } from '../../base/name.ts';
 import { EXT4_XATTR_SIZE_MAX, XattrEntry, XattrHeader, xattrEntryLen } from './disk/xattr.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4MarkInodeDirty, ext4ReserveInodeWrite } from './inode.ts';
