@@ -5,7 +5,7 @@
  *     const ExtentHeader = struct('ext4_extent_header', LE, 12, { eh_magic: u16(0), ... });
  *     ExtentHeader.eh_magic.get(view, at)      // `at`: byte offset of the record in the view
  */
-import { AssertionError } from './assert.ts';
+import { unreachable } from './assert.ts';
 
 export const LE = true;
 export const BE = false;
@@ -125,7 +125,7 @@ function bytesField(name: string, s: FieldSpec): BytesField {
     size: s.size,
     get: (v, at) => new Uint8Array(v.buffer, v.byteOffset + at + s.offset, s.size),
     set: (v, at, value) => {
-      if (value.length !== s.size) throw new AssertionError(`${name}: ${value.length} bytes`);
+      if (value.length !== s.size) unreachable(`${name}: ${value.length} bytes`);
       new Uint8Array(v.buffer, v.byteOffset + at + s.offset, s.size).set(value);
     },
   };
@@ -145,12 +145,12 @@ export function struct<S extends Record<string, FieldSpec>>(
   const fields: (Field | BytesField)[] = [];
   for (const [field, s] of Object.entries(specs)) {
     if (s.offset !== next) {
-      throw new AssertionError(`${name}.${field} stands at ${s.offset}, expected ${next}`);
+      unreachable(`${name}.${field} stands at ${s.offset}, expected ${next}`);
     }
     next += s.size;
     fields.push(s.kind === 'bytes' ? bytesField(field, s) : numberField(field, s, littleEndian));
   }
-  if (next !== size) throw new AssertionError(`${name} has ${next} bytes, expected ${size}`);
+  if (next !== size) unreachable(`${name} has ${next} bytes, expected ${size}`);
   const byName = Object.fromEntries(fields.map((f) => [f.name, f])) as unknown as Fields<S>;
   const info: StructInfo = { $name: name, $size: size, $fields: fields };
   structs.push(info);

@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import type { FsError } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
-import { MARK_DIRTY, MARK_TOWRITE, MARK_WRITEBACK } from '../base/xarray.ts';
+import { MARK_DIRTY, MARK_TOWRITE, MARK_WRITEBACK, type XaMark } from '../base/xarray.ts';
 import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
@@ -113,7 +113,7 @@ export class WritebackCursor {
   private readonly mapping: AddressSpace;
   private readonly wbc: WritebackControl;
   private readonly end: number;
-  private readonly mark: number;
+  private readonly mark: XaMark;
   private at: PageIndex;
 
   constructor(mapping: AddressSpace, wbc: WritebackControl) {

@@ -1,19 +1,236 @@
+/**
+ * Shared or exclusive, fair: first come, first served. A waiting writer keeps new readers out, so
+ * readers cannot starve it; an unlock hands the lock over to the first in line, and to all readers
+ * up to the next writer.
+ *
+ * A task that holds it shared must therefore not take it shared again: a writer that queues in
+ * between makes that a deadlock. There is no upgrade either.
+ * @source kernel/locking/rwsem.c
+ */
 import { assert } from '../base/assert.ts';
-import type { LockClass } from './lock-class.ts';
-import type { Op } from './op.ts';
-import { WaitQueue } from './wait-queue.ts';
-export class RwSemaphore {
-  readonly cls: LockClass; private readers = 0; private writer = false; private writersWaiting = 0; private q = new WaitQueue('rwsem');
-  constructor(cls: LockClass) { this.cls = cls; }
-  get isLocked(): boolean { return this.writer || this.readers > 0; }
-  get isLockedExclusive(): boolean { return this.writer; }
-  tryShared(): boolean { if (this.writer || this.writersWaiting > 0) return false; this.readers++; return true; }
-  *lockShared(_sub = 0): Op<void> { yield* this.q.waitFor(() => !this.writer && this.writersWaiting === 0); this.readers++; }
-  unlockShared(): void { assert(this.readers > 0); if (--this.readers === 0) this.q.wakeAll(); }
-  tryExclusive(): boolean { if (this.isLocked) return false; this.writer = true; return true; }
-  *lockExclusive(_sub = 0): Op<void> { this.writersWaiting++; yield* this.q.waitFor(() => !this.isLocked); this.writersWaiting--; this.writer = true; }
-  unlockExclusive(): void { assert(this.writer); this.writer = false; this.q.wakeAll(); }
-  downgrade(): void { assert(this.writer); this.writer = false; this.readers = 1; this.q.wakeAll(); }
-  *shared(sub = 0): Op<Disposable> { yield* this.lockShared(sub); return { [Symbol.dispose]: () => { this.unlockShared(); } }; }
-  *exclusive(sub = 0): Op<Disposable> { yield* this.lockExclusive(sub); return { [Symbol.dispose]: () => { this.unlockExclusive(); } }; }
+import { List } from '../base/list.ts';
+import { EXCLUSIVE, type LockClass, OR_GIVE_UP, SHARED } from './lock-class.ts';
+import { lockdepAcquire, lockdepDowngrade, lockdepRelease, lockdepWant } from './lockdep.ts';
+import { type Op, SLEEP } from './op.ts';
+import {
+  announce,
+  DOWNGRADE,
+  exploring,
+  LOCK,
+  RDLOCK,
+  RDUNLOCK,
+  SharedObject,
+  touch,
+  TRYLOCK,
+  UNLOCK,
+  WQUEUE,
+} from './point.ts';
+import { type Announced, currentOrNull, type Task, type WaitTarget } from './task.ts';
+import { sleepOn, wakeFirst } from './wait-queue.ts';
+
+const WRITER = -1;
+
+/** Releases a shared or an exclusive hold at the end of a `using` block. */
+class Guard implements Disposable {
+  private readonly release: () => void;
+  constructor(release: () => void) {
+    this.release = release;
+  }
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
+  readonly cls: LockClass;
+  /** What the lock belongs to: holds the field that `nest` names. */
+  readonly of: object | null;
+  /** How many readers hold it, or WRITER. */
+  private count = 0;
+  private owner: Task | null = null;
+  private sleepers: List<Task> | null = null;
+  private sharedGuard: Guard | null = null;
+  private exclusiveGuard: Guard | null = null;
+  /** Who reads; kept in checked builds. */
+  declare private readers: Task[];
+  /** While exploring: writers that have announced themselves. */
+  declare private writersQueued: number;
+
+  constructor(cls: LockClass, of: object | null = null) {
+    super();
+    this.cls = cls;
+    this.of = of;
+    if (CHECKED) {
+      this.readers = [];
+      this.writersQueued = 0;
+    }
+  }
+
+  get name(): string {
+    return this.cls.name;
+  }
+  get isLocked(): boolean {
+    return this.count !== 0;
+  }
+  get isLockedExclusive(): boolean {
+    return this.count === WRITER;
+  }
+
+  /**
+   * @param subclass  as for lockShared(); or OR_GIVE_UP, if failing is an outcome
+   * @returns true: it is ours. May refuse a free lock while exploring, unless OR_GIVE_UP.
+   */
+  tryShared(subclass = 0): boolean {
+    if (CHECKED && exploring && !this.mayTry(subclass)) return false;
+    if (!this.readable) return false;
+    if (CHECKED) this.tookShared(subclass);
+    this.count++;
+    return true;
+  }
+
+  /** @param subclass  as for lockExclusive(), or OR_GIVE_UP */
+  tryExclusive(subclass = 0): boolean {
+    if (CHECKED && exploring && !this.mayTry(subclass)) return false;
+    if (this.count !== 0) return false;
+    if (CHECKED) lockdepAcquire(this.cls, subclass, EXCLUSIVE, this);
+    this.count = WRITER;
+    this.owner = currentOrNull();
+    return true;
+  }
+
+  /** @context May sleep. */
+  *lockShared(subclass = 0): Op<void> {
+    if (CHECKED) lockdepWant(this.cls, subclass, SHARED, this);
+    if (CHECKED && exploring) {
+      yield announce(RDLOCK, this);
+      assert(this.readable, 'the explorer let a reader pass that must wait');
+    }
+    if (this.readable) this.count++;
+    else yield* this.queue(SHARED);
+    if (CHECKED) this.tookShared(subclass);
+  }
+
+  /** @context May sleep. */
+  *lockExclusive(subclass = 0): Op<void> {
+    if (CHECKED) lockdepWant(this.cls, subclass, EXCLUSIVE, this);
+    if (CHECKED && exploring) yield* this.announceWriter();
+    if (this.count === 0) {
+      this.count = WRITER;
+      this.owner = currentOrNull();
+    } else yield* this.queue(EXCLUSIVE);
+    if (CHECKED) lockdepAcquire(this.cls, subclass, EXCLUSIVE, this);
+  }
+
+  unlockShared(): void {
+    assert(this.count > 0, 'unlockShared without a shared hold');
+    if (CHECKED) {
+      lockdepRelease(this.cls, this, SHARED);
+      this.forgetReader();
+      if (exploring) touch(RDUNLOCK, this);
+    }
+    if (--this.count === 0 && this.sleepers !== null) this.handOver(this.sleepers);
+  }
+
+  unlockExclusive(): void {
+    assert(this.count === WRITER, 'unlockExclusive without an exclusive hold');
+    if (CHECKED) {
+      lockdepRelease(this.cls, this, EXCLUSIVE);
+      if (exploring) touch(UNLOCK, this);
+    }
+    this.count = 0;
+    this.owner = null;
+    if (this.sleepers !== null) this.handOver(this.sleepers);
+  }
+
+  /** Exclusive becomes shared, without a moment in between. */
+  downgrade(): void {
+    assert(this.count === WRITER, 'downgrade without an exclusive hold');
+    if (CHECKED) {
+      lockdepDowngrade(this);
+      if (this.owner !== null) this.readers.push(this.owner);
+      if (exploring) touch(DOWNGRADE, this);
+    }
+    this.count = 1;
+    this.owner = null;
+    if (this.sleepers !== null) this.handOver(this.sleepers);
+  }
+
+  /** Held shared to the end of the block: `using _l = yield* l.shared();` */
+  *shared(subclass = 0): Op<Disposable> {
+    if (!this.tryShared(subclass)) yield* this.lockShared(subclass);
+    return (this.sharedGuard ??= new Guard(() => {
+      this.unlockShared();
+    }));
+  }
+
+  /** Held exclusive to the end of the block. */
+  *exclusive(subclass = 0): Op<Disposable> {
+    if (!this.tryExclusive(subclass)) yield* this.lockExclusive(subclass);
+    return (this.exclusiveGuard ??= new Guard(() => {
+      this.unlockExclusive();
+    }));
+  }
+
+  /** No writer holds it or stands in line. While readers hold it, the first in line is a writer. */
+  private get readable(): boolean {
+    if (CHECKED && this.writersQueued > 0) return false;
+    return this.count >= 0 && (this.sleepers === null || this.sleepers.empty);
+  }
+
+  /** Stand in line; when the sleep ends, handOver() has made the lock ours. */
+  private *queue(mode: typeof SHARED | typeof EXCLUSIVE): Op<void> {
+    const task = sleepOn((this.sleepers ??= new List<Task>()), this, this.cls.name);
+    task.waitMode = mode;
+    yield SLEEP;
+  }
+
+  /** Give the lock to whoever stands first: one writer, or all readers before the next writer. */
+  private handOver(line: List<Task>): void {
+    for (let next = line.first(); next !== null; next = line.first()) {
+      if (next.waitMode === EXCLUSIVE) {
+        if (this.count !== 0) return;
+        this.count = WRITER;
+        this.owner = next;
+        wakeFirst(line);
+        return;
+      }
+      this.count++;
+      wakeFirst(line);
+    }
+  }
+
+  private mayTry(subclass: number): boolean {
+    if (subclass !== OR_GIVE_UP) return false; // The lock that follows announces itself.
+    touch(TRYLOCK, this);
+    return true;
+  }
+  /** Under the explorer any waiting writer may win, which covers every order of arrival. */
+  private *announceWriter(): Op<void> {
+    yield announce(WQUEUE, this);
+    this.writersQueued++;
+    yield announce(LOCK, this);
+    this.writersQueued--;
+    assert(this.count === 0, 'the explorer let a writer pass that must wait');
+  }
+  private tookShared(subclass: number): void {
+    lockdepAcquire(this.cls, subclass, SHARED, this);
+    const task = currentOrNull();
+    if (task !== null) this.readers.push(task);
+  }
+  private forgetReader(): void {
+    const task = currentOrNull();
+    if (task !== null) this.readers.splice(this.readers.lastIndexOf(task), 1);
+  }
+
+  holders(): readonly Task[] {
+    if (this.owner !== null) return [this.owner];
+    const first = this.sleepers?.first() ?? null;
+    const holding = CHECKED ? this.readers : [];
+    return first === null ? holding : [...holding, first];
+  }
+
+  enabled(kind: number): boolean {
+    if (kind === RDLOCK) return this.readable;
+    return kind === LOCK ? this.count === 0 : true;
+  }
 }

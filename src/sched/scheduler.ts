@@ -1,36 +1,220 @@
+/**
+ * Runs tasks, one at a time, each until it sleeps. Two drivers: `runToEnd()` for a caller that
+ * stands there and waits, `pump()` for an event loop. The strategy says who is next.
+ *
+ * Invariants
+ *  S-1  A task is in `runnable` exactly while its state is 'runnable'.
+ *  S-2  At most one task of a scheduler is running; `runToEnd()` inside of one is a defect.
+ *  S-3  No error is lost: it reaches the caller of runToEnd(), onDone(), `unhandled`, or is thrown
+ *       by the driver that was running when the task failed.
+ */
 import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
 import { Prng } from '../base/prng.ts';
 import { type Clock, ManualClock } from './clock.ts';
+import { fifo } from './fifo.ts';
+import { lockdepTaskEnd } from './lockdep.ts';
 import type { Op } from './op.ts';
-import { setCurrent, Task } from './task.ts';
-export interface Strategy { nextTask(runnable: readonly Task[]): Task; nextU64(below: number, why: string): number }
-export class Scheduler {
-  readonly clock: Clock; readonly chance: Prng; onKick: (() => void) | null = null;
-  private queue: Task[] = []; private nextId = 1; private pumping = false;
-  constructor(opts: { strategy?: Strategy; clock?: Clock; chance?: Prng } = {}) { this.clock = opts.clock ?? new ManualClock(); this.chance = opts.chance ?? new Prng(1); }
-  private make<T>(name: string, op: Op<T>): Task<T> {
-    return new Task<T>(this.nextId++, name, op, (t) => { this.queue.push(t); if (!this.pumping) this.onKick?.(); });
+import { exploring, isEnabled, newObjectKey } from './point.ts';
+import type { Strategy } from './strategy.ts';
+import { currentOrNull, type Runner, setCurrent, Task } from './task.ts';
+import { describeWaits } from './wait-for.ts';
+
+export type { Strategy } from './strategy.ts';
+
+export interface SchedulerOptions {
+  readonly strategy?: Strategy;
+  readonly clock?: Clock;
+  readonly chance?: Prng;
+}
+
+/** Turns that background tasks get at the end of a runToEnd(), which must not become endless. */
+const BACKGROUND_TURNS = 32;
+
+export class Scheduler implements Runner {
+  readonly clock: Clock;
+  readonly chance: Prng;
+  readonly strategy: Strategy;
+  /** An event from outside made a task runnable while nobody was running tasks. */
+  onKick: (() => void) | null = null;
+  /** An error that nobody waits for. Without it the driver throws the error. */
+  unhandled: ((error: unknown, where: string) => void) | null = null;
+  /** Can something outside of all tasks (an asynchronous device) still wake one of them? */
+  external: (() => boolean) | null = null;
+  /** Tasks that were spawned, or that have slept, and are not done. */
+  readonly live = new Set<Task>();
+
+  private readonly runnable: Task[] = [];
+  private lastId = 0;
+  /** How many drivers are on the stack. */
+  private driving = 0;
+  private lost: { readonly error: unknown }[] = [];
+
+  constructor(options: SchedulerOptions = {}) {
+    this.clock = options.clock ?? new ManualClock();
+    this.chance = options.chance ?? new Prng(1);
+    this.strategy = options.strategy ?? fifo;
   }
-  spawn<T>(name: string, op: Op<T>): Task<T> { const t = this.make(name, op); this.queue.push(t as Task); if (!this.pumping) this.onKick?.(); return t; }
-  private step<T>(t: Task<T>): void {
-    const old = setCurrent(t as Task); const was = this.pumping; this.pumping = true;
-    try { t.state = 'sleeping'; const r = t.op.next(); if (r.done) { t.result = r.value; t.finish(); } }
-    catch (e) { t.error = e; t.failed = true; t.finish(); }
-    finally { setCurrent(old); this.pumping = was; }
+
+  /** A task of its own. It does not begin before somebody runs tasks. */
+  spawn<T>(name: string, op: Op<T>): Task<T> {
+    const task = this.newTask(name, op);
+    this.live.add(task as Task);
+    this.makeRunnable(task as Task);
+    return task;
   }
-  pump(): void { for (let t = this.queue.shift(); t; t = this.queue.shift()) if (t.state !== 'done') this.step(t); }
+
+  /**
+   * Run `op` to its end, and whatever else it waits for.
+   * @throws its error; EDEADLK it sleeps and nothing can wake it; EAGAIN only the world outside
+   *         can, and that needs the caller to return. After these two the task goes on sleeping.
+   */
   runToEnd<T>(op: Op<T>, name = 'main'): T {
-    const t = this.make(name, op);
-    this.step(t);
-    while ((t.state as string) !== 'done') {
-      const n = this.queue.shift();
-      if (!n) throw errno('EDEADLK', { task: name });
-      if (n.state !== 'done') this.step(n);
+    assert(currentOrNull()?.runner !== this, 'runToEnd inside a task of the same scheduler');
+    const task = this.newTask(name, op);
+    this.driving++;
+    try {
+      this.turn(task);
+      if (task.state !== 'done') this.drive(task as Task);
+      this.clock.runDue?.();
+      if (this.runnable.length > 0) this.background();
+    } finally {
+      this.driving--;
     }
-    this.clock.runDue?.();
-    if (t.failed) throw t.error;
-    assert(t.state === 'done');
-    return t.result as T;
+    if (this.lost.length > 0) this.throwLost(task);
+    if (task.failed) throw task.error;
+    return task.result as T;
+  }
+
+  /** Run until nothing can run. @throws the first error that nobody else took */
+  pump(): void {
+    assert(currentOrNull()?.runner !== this, 'pump inside a task of the same scheduler');
+    this.driving++;
+    try {
+      for (let next = this.pick(); next !== null; next = this.pick()) this.turn(next);
+    } finally {
+      this.driving--;
+    }
+    if (this.lost.length > 0) this.throwLost(null);
+  }
+
+  /** One turn of one task, as the strategy says. @returns false: none can run */
+  step(): boolean {
+    const next = this.pick();
+    if (next === null) return false;
+    this.driving++;
+    try {
+      this.turn(next);
+    } finally {
+      this.driving--;
+    }
+    return true;
+  }
+
+  /** Somebody failed and nobody is there to hear of it. */
+  report(error: unknown, where: string): void {
+    if (this.unhandled !== null) this.unhandled(error, where);
+    else this.lost.push({ error });
+  }
+
+  /** @see Runner */
+  makeRunnable(task: Task): void {
+    this.runnable.push(task);
+    if (this.driving === 0) this.onKick?.();
+  }
+  choose(below: number, why: string): number {
+    return this.strategy.nextU64(below, why);
+  }
+
+  private newTask<T>(name: string, op: Op<T>): Task<T> {
+    const task = new Task<T>(++this.lastId, name, op, this);
+    if (CHECKED) task.objectKey = newObjectKey();
+    return task;
+  }
+
+  /** Let `task` run until it sleeps or ends. */
+  private turn<T>(task: Task<T>): void {
+    const before = setCurrent(task as Task);
+    task.state = 'running';
+    try {
+      const step = task.op.next();
+      if (step.done === true) {
+        task.result = step.value;
+        this.finish(task);
+      } else if (CHECKED && step.value >= 0) {
+        task.state = 'runnable';
+        this.runnable.push(task as Task);
+      }
+    } catch (error) {
+      task.failed = true;
+      task.error = error;
+      this.finish(task);
+    } finally {
+      setCurrent(before);
+    }
+  }
+
+  private finish<T>(task: Task<T>): void {
+    if (CHECKED) {
+      try {
+        lockdepTaskEnd(task as Task);
+      } catch (error) {
+        task.failed = true;
+        task.error = error;
+      }
+    }
+    const spawned = this.live.delete(task as Task);
+    if (task.failed && spawned && !task.observed) this.report(task.error, task.name);
+    task.finish();
+  }
+
+  /** The next task, off the queue, or null. */
+  private pick(): Task | null {
+    const { runnable } = this;
+    if (runnable.length === 0) return null;
+    if (this.strategy === fifo && !(CHECKED && exploring)) return runnable.shift()!;
+    const able = CHECKED && exploring ? runnable.filter(isEnabled) : runnable;
+    if (able.length === 0) return null;
+    const next = this.strategy.nextTask(able);
+    const at = runnable.indexOf(next);
+    assert(at >= 0, 'the strategy chose a task that cannot run');
+    runnable.splice(at, 1);
+    return next;
+  }
+
+  /** `awaited` sleeps: run the others until it has ended. */
+  private drive(awaited: Task): void {
+    this.live.add(awaited);
+    awaited.awaited = true;
+    while (awaited.state !== 'done') {
+      const next = this.pick();
+      if (next !== null) this.turn(next);
+      else if (!(this.clock.waitDue?.() ?? false)) throw this.stuck(awaited);
+    }
+  }
+
+  private stuck(task: Task): Error {
+    const facts = { task: task.name, for: task.waitsWhy };
+    if (this.external?.() === true) {
+      return errno('EAGAIN', facts, 'only the event loop can complete what this waits for');
+    }
+    return errno('EDEADLK', facts, describeWaits([...this.live]));
+  }
+
+  /** What an event loop would have run by now gets a bounded number of turns. */
+  private background(): void {
+    for (let turns = 0; turns < BACKGROUND_TURNS; turns++) {
+      const next = this.pick();
+      if (next === null) return;
+      this.turn(next);
+    }
+    this.onKick?.();
+  }
+
+  private throwLost(task: Task | null): void {
+    const lost = this.lost;
+    this.lost = [];
+    if (task?.failed === true) return; // Its own error goes first and most often says why.
+    throw lost[0]!.error;
   }
 }

@@ -1,13 +1,137 @@
+/**
+ * Work that is done later, by a task of its own: write-back, commits, completions that must sleep.
+ *
+ * Work items run one after the other, in the order in which they were queued. The worker task lives
+ * while there is work, so that an idle queue is no sleeping task.
+ * @source kernel/workqueue.c (ordered workqueues)
+ */
+import { EXCLUSIVE, lockClass, type LockClass } from './lock-class.ts';
+import { lockdepAcquire, lockdepRelease, lockdepWant } from './lockdep.ts';
 import type { Op } from './op.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Task } from './task.ts';
 import { WaitQueue } from './wait-queue.ts';
-export class Work { readonly name: string; readonly fn: () => Op<void>; queued = false; cancel: (() => void) | null = null; constructor(name: string, fn: () => Op<void>) { this.name = name; this.fn = fn; } }
+
+export class Work {
+  readonly name: string;
+  readonly fn: () => Op<void>;
+  /** On the list, not yet begun. */
+  queued = false;
+  /** Stops the timer of delayed work. */
+  stopTimer: (() => void) | null = null;
+
+  constructor(name: string, fn: () => Op<void>) {
+    this.name = name;
+    this.fn = fn;
+  }
+  get pending(): boolean {
+    return this.queued || this.stopTimer !== null;
+  }
+}
+
 export class Workqueue {
-  private s: Scheduler; private running = 0; private idle = new WaitQueue('wq'); readonly name: string;
-  constructor(s: Scheduler, name: string) { this.s = s; this.name = name; }
-  queue(w: Work): void { w.cancel?.(); w.cancel = null; if (w.queued) return; w.queued = true; this.running++; this.s.spawn(w.name, this.run(w)); }
-  queueDelayed(w: Work, ms: number): void { if (w.queued || w.cancel) return; w.cancel = this.s.clock.after(ms, () => { w.cancel = null; this.queue(w); }); }
-  private *run(w: Work): Op<void> { w.queued = false; try { yield* w.fn(); } finally { if (--this.running === 0) this.idle.wakeAll(); } }
-  *flush(): Op<void> { yield* this.idle.waitFor(() => this.running === 0); }
-  *drain(): Op<void> { yield* this.flush(); }
+  readonly name: string;
+  private readonly scheduler: Scheduler;
+  /** What a work item waits for while somebody flushes: a lock, as far as cycles go. */
+  private readonly cls: LockClass;
+  private list: Work[] = [];
+  private running: Work | null = null;
+  private worker: Task | null = null;
+  /** How many items were ever queued, and how many are done. */
+  private queuedCount = 0;
+  private doneCount = 0;
+  private readonly progress: WaitQueue;
+
+  constructor(scheduler: Scheduler, name: string) {
+    this.scheduler = scheduler;
+    this.name = name;
+    this.cls = lockClass(`workqueue ${name}`, { pseudo: true });
+    const worker = (): readonly Task[] => (this.worker === null ? [] : [this.worker]);
+    this.progress = new WaitQueue(`workqueue ${name}`, worker);
+  }
+
+  /** @returns false: it was on the list already. Work that is running runs once more afterwards. */
+  queue(work: Work): boolean {
+    work.stopTimer?.();
+    work.stopTimer = null;
+    if (work.queued) return false;
+    work.queued = true;
+    this.list.push(work);
+    this.queuedCount++;
+    this.worker ??= this.scheduler.spawn(`kworker/${this.name}`, this.work());
+    return true;
+  }
+
+  /** @returns false: it was pending already, and stays as it was. */
+  queueDelayed(work: Work, ms: number): boolean {
+    if (work.pending) return false;
+    work.stopTimer = this.scheduler.clock.after(ms, () => {
+      work.stopTimer = null;
+      this.queue(work);
+    });
+    return true;
+  }
+
+  /** Take back what has not begun. @returns whether there was something */
+  cancel(work: Work): boolean {
+    const was = work.pending;
+    work.stopTimer?.();
+    work.stopTimer = null;
+    const at = this.list.indexOf(work);
+    if (at >= 0) {
+      this.list.splice(at, 1);
+      work.queued = false;
+      this.doneCount++;
+      this.progress.wakeAll();
+    }
+    return was;
+  }
+
+  /** As cancel(), and wait for the end of a run under way. @context May sleep. */
+  *cancelSync(work: Work): Op<boolean> {
+    const was = this.cancel(work);
+    if (this.running === work) yield* this.waitUntil(() => this.running !== work);
+    return was;
+  }
+
+  /** Wait for all that is on the list now. Timers are not awaited. @context May sleep. */
+  *flush(): Op<void> {
+    const goal = this.queuedCount;
+    if (this.doneCount < goal) yield* this.waitUntil(() => this.doneCount >= goal);
+  }
+
+  /** Wait until the list is empty, work that queues more work included. @context May sleep. */
+  *drain(): Op<void> {
+    if (this.worker !== null) yield* this.waitUntil(() => this.worker === null);
+  }
+
+  private *waitUntil(cond: () => boolean): Op<void> {
+    if (CHECKED) lockdepWant(this.cls, 0, EXCLUSIVE, this);
+    yield* this.progress.waitFor(cond);
+  }
+
+  private *work(): Op<void> {
+    try {
+      for (let work = this.list.shift(); work; work = this.list.shift()) yield* this.run(work);
+    } finally {
+      this.worker = null;
+      this.progress.wakeAll();
+    }
+  }
+
+  private *run(work: Work): Op<void> {
+    work.queued = false;
+    this.running = work;
+    if (CHECKED) lockdepAcquire(this.cls, 0, EXCLUSIVE, this);
+    try {
+      yield* work.fn();
+    } catch (error) {
+      this.scheduler.report(error, `${this.name}: ${work.name}`); // The next item still runs.
+    } finally {
+      if (CHECKED) lockdepRelease(this.cls, this);
+      this.running = null;
+      this.doneCount++;
+      this.progress.wakeAll();
+    }
+  }
 }

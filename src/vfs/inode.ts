@@ -84,6 +84,10 @@ export interface InodeOperations {
   tmpfile?(dir: Inode, mode: number): Op<Inode>;
   /** Target of a symlink. */
   getLink?(inode: Inode): Op<Name>;
+  /** The same from memory alone; null if that needs a sleep. */
+  getLinkNowait?(inode: Inode): Name | null;
+  /** Names that mean the same in this directory have one key (casefold). Absent: a name is its key. */
+  dentryKey?(dir: Inode, name: Name): Name;
   getattr?(inode: Inode, stat: Kstat): Op<void>;
   /** Checked and permitted changes; truncation included. i_rwsem exclusive. */
   setattr?(inode: Inode, attr: Iattr): Op<void>;
@@ -138,6 +142,8 @@ export class Inode {
   readonly stateWait = new WaitQueue('inode.state');
   /** Open for writing (>0) or writers denied (<0). */
   writeCount = 0;
+  /** Of a directory: its one dentry (D-4), while that exists. */
+  alias: Dentry | null = null;
   /** monotonic ms when it first became dirty. */
   dirtiedWhen = 0;
   /** Parsed ACLs: undefined not read yet, null none. */

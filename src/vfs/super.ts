@@ -2,6 +2,7 @@
  * A mounted file system: the super block, its inodes, its dirty lists, its freeze levels.
  * @source include/linux/fs.h (struct super_block), fs/super.c
  */
+import { List } from '../base/list.ts';
 import type { Ino } from '../base/units.ts';
 import type { Timespec } from '../sched/clock.ts';
 import { FreezeLock } from '../sched/freeze-lock.ts';
@@ -13,6 +14,7 @@ import type { Scheduler } from '../sched/scheduler.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import type { Memory } from '../mm/vmscan.ts';
 import type { Dentry } from './dcache.ts';
+import type { Flusher } from './fs-writeback.ts';
 import type { Inode } from './inode.ts';
 import type { Kstatfs } from './stat.ts';
 
@@ -27,11 +29,15 @@ export interface SuperOperations {
   writeInode(inode: Inode, wait: boolean): Op<void>;
   /** The last reference is gone: drop the cache and, if nlink is 0, the blocks and the inode. */
   evictInode(inode: Inode): Op<void>;
-  /** All metadata to the medium. `wait`: durable on return. */
+  /** All metadata to the medium. `wait`: durable on return; without it no open handle is waited for,
+   *  because its owner may be waiting for the flusher, who calls this. */
   syncFs(wait: boolean): Op<void>;
   /** Unmount, or failed mount: everything is synced already. */
   putSuper(): Op<void>;
   statfs(): Kstatfs;
+  /** A clean, linked inode leaves memory to make room: drop what is kept with it, or say no (false)
+   *  where that needs I/O. Its cache is gone already. @context Does not sleep. */
+  evictCached?(inode: Inode): boolean;
   freezeFs?(): Op<void>;
   unfreezeFs?(): Op<void>;
 }
@@ -77,6 +83,17 @@ export abstract class SuperBlock {
   /** Unreferenced inodes that stay cached, oldest first. */
   readonly inodeLru = new Set<Inode>();
   readonly epoch: Timespec = { sec: 0, nsec: 0 };
+  /** Unreferenced dentries that stay cached, oldest first. */
+  readonly dentryLru = new List<Dentry>();
+  /** How many of each stay cached. Both are bounds of memory, not of what can be open. */
+  dentryLimit = 16384;
+  inodeLimit = 8192;
+  /** In use: false from the start of umount on, when nothing unreferenced is kept any longer. */
+  active = true;
+  /** Where it is attached: the directory that its root covers. */
+  mountpoint: Dentry | null = null;
+  /** Its flusher, once something was dirty. */
+  flusher: Flusher | null = null;
   readonly warn: (sentence: string) => void;
 
   constructor(context: MountContext, dev: number) {

@@ -8,7 +8,8 @@ import { type Pblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { EXT4_EXT_MAGIC, ExtentHeader, EXT_INIT_MAX_LEN, EXT_UNWRITTEN_MAX_LEN } from './disk/extent.ts';
-import { EXT4_CREDITS, ext4EnsureCredits } from './ext4-jbd2.ts';
+import { EXT4_CREDITS, ext4EnsureCredits, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { ES_WRITTEN } from './extents-status.ts';
 import {
   accessNode,
   canMerge,
@@ -166,33 +167,50 @@ function* lengthen(handle: Handle, inode: Ext4Inode, tail: ExtentEntry): Op<void
 }
 
 /**
- * Turn [lblk, lblk + len) from unwritten to written; parts that are written already stay so.
- * @throws ENOSPC a leaf must be split for it; what was converted so far stays valid
- * @context i_data_sem exclusive, inside `handle`.
+ * Turn [lblk, lblk + len) from unwritten to written; parts that are written already stay so. One
+ * extent a transaction: between them the file is valid, only less of it is readable yet.
+ * @throws ENOSPC a leaf must be split for it; what was converted so far stays so
+ * @context May sleep. Takes a handle and i_data_sem; the caller holds neither.
  */
-export function* ext4ConvertUnwritten(
+export function* ext4ConvertUnwritten(inode: Ext4Inode, lblk: number, len: number): Op<void> {
+  const end = lblk + len;
+  for (let at = lblk; at < end; ) {
+    const handle = yield* ext4JournalStart(inode.sb, 'write');
+    try {
+      if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
+      try {
+        at = yield* convertStep(handle, inode, at, end);
+      } finally {
+        inode.dataSem.unlockExclusive();
+      }
+    } finally {
+      yield* ext4JournalStop(handle);
+    }
+  }
+}
+
+/** The same inside the caller's handle and i_data_sem exclusive: for a run of one extent. */
+export function* ext4ConvertLocked(
   handle: Handle,
   inode: Ext4Inode,
   lblk: number,
   len: number,
 ): Op<void> {
-  const end = lblk + len;
-  for (let at = lblk; at < end; ) {
-    const found = yield* ext4ExtLookup(inode, at);
-    const e = found.extent;
-    if (!e) {
-      at += found.holeLen;
-      continue;
-    }
-    const stop = Math.min(end, e.lblk + e.len);
-    if (e.unwritten) {
-      yield* ext4EnsureCredits(handle, EXT4_CREDITS.write);
-      yield* splitAt(handle, inode, at);
-      yield* splitAt(handle, inode, stop);
-      yield* markWritten(handle, inode, at);
-    }
-    at = stop;
+  for (let at = lblk; at < lblk + len; ) at = yield* convertStep(handle, inode, at, lblk + len);
+}
+
+/** Convert what the extent at `at` has of the range. Returns where to go on. */
+function* convertStep(handle: Handle, inode: Ext4Inode, at: number, end: number): Op<number> {
+  const { extent, holeLen } = yield* ext4ExtLookup(inode, at);
+  if (!extent) return at + holeLen;
+  const stop = Math.min(end, extent.lblk + extent.len);
+  if (extent.unwritten) {
+    yield* splitAt(handle, inode, at);
+    yield* splitAt(handle, inode, stop);
+    yield* markWritten(handle, inode, at);
+    inode.es.insert(at, stop - at, extent.pblk + (at - extent.lblk), ES_WRITTEN);
   }
+  return stop;
 }
 
 /** The extent that starts at `lblk` becomes written, and joins its neighbours where it can. */
@@ -229,8 +247,9 @@ function* markWritten(handle: Handle, inode: Ext4Inode, lblk: number): Op<void> 
 
 /**
  * Remove [from, end) from the tree and free its blocks, from the right to the left, so that every
- * state in between is a valid, shorter file. The handle may restart between steps.
- * @context i_data_sem exclusive; i_rwsem and invalidate_lock exclusive over the whole (A.2.4).
+ * state in between is a valid, shorter file. The handle may restart between steps, for which
+ * i_data_sem is dropped.
+ * @context i_rwsem and invalidate_lock exclusive over the whole (protocols A.2.4); i_data_sem not.
  */
 export function* ext4ExtRemoveSpace(
   handle: Handle,
@@ -238,26 +257,36 @@ export function* ext4ExtRemoveSpace(
   from: number,
   end: number,
 ): Op<void> {
-  for (;;) {
+  for (let more = true; more; ) {
     yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate);
-    const path = yield* ext4FindExtent(inode, end - 1);
-    let e: ExtentEntry;
+    if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
     try {
-      const leaf = leafOf(path);
-      if (leaf.pos < 0) return;
-      e = readExtent(leaf, leaf.pos);
-      if (e.lblk + e.len <= from) return;
-      const cutsMiddle = e.lblk < from && e.lblk + e.len > end;
-      if (!cutsMiddle) {
-        yield* cutExtent(handle, inode, path, e, from, end);
-        continue;
-      }
+      inode.es.remove(from, end - from);
+      more = yield* removeStep(handle, inode, from, end);
     } finally {
-      releasePath(path);
+      inode.dataSem.unlockExclusive();
     }
-    // A hole in the middle leaves two pieces: make them two first.
-    yield* splitAt(handle, inode, end);
   }
+}
+
+/** Deal with the last extent of the range; false when none is left. */
+function* removeStep(handle: Handle, inode: Ext4Inode, from: number, end: number): Op<boolean> {
+  const path = yield* ext4FindExtent(inode, end - 1);
+  try {
+    const leaf = leafOf(path);
+    if (leaf.pos < 0) return false;
+    const e = readExtent(leaf, leaf.pos);
+    if (e.lblk + e.len <= from) return false;
+    if (e.lblk >= from || e.lblk + e.len <= end) {
+      yield* cutExtent(handle, inode, path, e, from, end);
+      return true;
+    }
+  } finally {
+    releasePath(path);
+  }
+  // A hole in the middle leaves two pieces: make them two first.
+  yield* splitAt(handle, inode, end);
+  return true;
 }
 
 /** Cut [from, end) off one extent, at its head, its tail, or wholly. */

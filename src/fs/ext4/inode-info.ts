@@ -13,6 +13,9 @@ import type { AddressSpaceOperations } from '../../mm/address-space.ts';
 import { Inode } from '../../vfs/inode.ts';
 import type { ExtentStatusTree } from './extents-status.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
+import type { VerityInfo } from './verity.ts';
+import type { Window } from './windows.ts';
+import type { VerityInfo } from './verity.ts';
 
 /** In-inode extended attributes and inline data. */
 export const XATTR_SEM = lockClass('ext4.xattr_sem', {
@@ -55,10 +58,10 @@ export class Ext4Inode extends Inode {
   orphan = false;
   /** The next on-disk orphan of the list, as its i_dtime says. */
   nextOrphan = 0;
-  /** Slot in the orphan file, -1: on the list or nowhere. */
-  orphanSlot = -1;
-  /** Preallocated but unused clusters: in memory only. */
-  prealloc: { lblk: number; pblk: number; len: number } | null = null;
+  /** Free clusters that the next writes of this file lay claim to: in memory only. */
+  window: Window | null = null;
+  /** Root hash and tree of a verity file, once its descriptor was read. */
+  verity: VerityInfo | null = null;
   /** Where the last lookup in this directory succeeded, and where the last free slot was. */
   dirStartLookup = 0;
 

@@ -168,7 +168,7 @@ export function* ext4Iget(
     sb.setInodeOps(inode);
   } catch (e) {
     sb.inodes.delete(ino);
-    inode.state = I_FREEING;
+    inode.state = 0;
     inode.stateWait.wakeAll();
     throw e;
   }

@@ -123,6 +123,10 @@ export class Ext4SuperBlock extends SuperBlock {
   reservedClusters = 0;
   /** errors=: what an inconsistency found at run time does. */
   errorPolicy: 'continue' | 'remount-ro' | 'panic' = 'continue';
+  /** Inodes that have a window (windows.ts). */
+  readonly windows = new Set<Ext4Inode>();
+  /** May the present task take reserved blocks? Set by super.ts from s_def_resuid. */
+  mayUseReserve: () => boolean = () => true;
   /** Where the next stream (large file) allocation goes on. */
   streamGoal: Pblk | null = null;
 

@@ -155,7 +155,7 @@ export function xattrBlockHash(view: DataView, from: number, end: number): numbe
   let hash = 0;
   let at = from;
   while (at + 4 <= end && !isLastXattrEntry(view, at)) {
-    if (at + XattrEntry.$size > end) break;
+    if (at + XattrEntry.$size > end) throw corrupted('ext4_xattr_entry', 'e_name_len', { at, end });
     const entry = XattrEntry.e_hash.get(view, at);
     if (entry === 0) return 0;
     hash = mixWord(hash, entry);

@@ -1,0 +1,352 @@
+/**
+ * Block allocation: where a file's next blocks go.
+ *
+ * A request names a goal and a length. In order:
+ *   1. the inode's own preallocation, if the goal continues it;
+ *   2. the run at the goal itself, if it is free: the file stays contiguous;
+ *   3. the first run of the full length, from the goal's group on, through groups that can have one;
+ *   4. the longest run seen anywhere.
+ * A regular file gets more than it asked for in memory (its window): interleaved writers then do
+ * not interleave on the disk. Windows are only respected by others, never written to disk; they
+ * are given up on close, on truncate, and all at once before ENOSPC is said.
+ *
+ * Counting is in clusters throughout; blocks and clusters are the same without bigalloc.
+ * @source fs/ext4/mballoc.c (goals, normalisation, stream allocation)
+ */
+import { clearBits, findNextSet, findNextZero, setBits } from '../../base/bitmap.ts';
+import { corrupted, CorruptError, errno } from '../../base/errno.ts';
+import { type Pblk, pblk } from '../../base/units.ts';
+import type { Op } from '../../sched/op.ts';
+import type { Handle } from '../../jbd2/handle.ts';
+import type { BufferHead } from '../../buffer/buffer-head.ts';
+import { bitmapCsum } from './checksum.ts';
+import {
+  bgBlockBitmapCsum,
+  bgFreeBlocksCount,
+  EXT4_BG_BLOCK_UNINIT,
+  GroupDesc,
+} from './disk/group-desc.ts';
+import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
+import {
+  ext4GroupDescDirty,
+  ext4ReadBlockBitmap,
+  groupClusters,
+  groupDesc,
+  groupDescGet,
+  groupFirstBlock,
+} from './group-desc.ts';
+import type { Ext4Inode } from './inode-info.ts';
+import { ext4MarkInodeDirty } from './inode.ts';
+import type { Ext4SuperBlock } from './sb-info.ts';
+import { dropWindow, dropAllWindows, freeRunOutsideWindows, takeWindow, useWindow } from './windows.ts';
+
+export interface AllocRequest {
+  readonly inode: Ext4Inode;
+  /** Logical block that the first new block will hold. */
+  readonly lblk: number;
+  /** Blocks wanted; one is enough to succeed. */
+  readonly len: number;
+  readonly goal: Pblk | null;
+  /** Blocks of the file's own metadata: no window, and the reserve may be used. */
+  readonly metadata: boolean;
+}
+
+/** A run of clusters in a group. */
+export interface ClusterRun {
+  readonly group: number;
+  readonly start: number;
+  readonly len: number;
+}
+
+const freeIn = (sb: Ext4SuperBlock, group: number): number =>
+  groupDescGet(sb, group, bgFreeBlocksCount);
+
+const groupOf = (sb: Ext4SuperBlock, nr: number): number =>
+  Math.floor((nr - sb.geo.firstDataBlock) / sb.geo.blocksPerGroup);
+const clusterOf = (sb: Ext4SuperBlock, nr: number): number =>
+  Math.floor(((nr - sb.geo.firstDataBlock) % sb.geo.blocksPerGroup) / 2 ** sb.geo.clusterBits);
+
+/** Files from this many blocks on are streams: they go behind one another, not near their inode. */
+const STREAM_BLOCKS = 16;
+
+/** Where a file without blocks starts: in its inode's group, files behind directories. */
+function defaultGoal(ar: AllocRequest): Pblk {
+  const { inode } = ar;
+  const sb = inode.sb;
+  if (ar.lblk + ar.len > STREAM_BLOCKS && inode.isReg && sb.streamGoal !== null) return sb.streamGoal;
+  let group = inode.blockGroup;
+  if (sb.geo.flexBits >= 2) {
+    // Metadata of a flex group fills its first group: data starts in the next one.
+    group -= group % 2 ** sb.geo.flexBits;
+    if (inode.isReg && group + 1 < sb.geo.groupsCount) group++;
+  }
+  return pblk(groupFirstBlock(sb, group));
+}
+
+/** Clusters that this request may still take. */
+function allowance(sb: Ext4SuperBlock, metadata: boolean): number {
+  return sb.freeClusters - (metadata || sb.mayUseReserve() ? 0 : sb.reservedClusters);
+}
+
+/**
+ * Allocate up to `len` blocks in one run.
+ * @throws ENOSPC none is left; EUCLEAN a bitmap is damaged (that group is left alone afterwards)
+ * @context Inside `handle`; i_data_sem exclusive for file blocks. May sleep.
+ */
+export function* ext4MbNewBlocks(
+  handle: Handle,
+  ar: AllocRequest,
+): Op<{ pblk: Pblk; len: number }> {
+  const { inode } = ar;
+  const sb = inode.sb;
+  const ratio = 2 ** sb.geo.clusterBits;
+  const offset = ar.lblk % ratio;
+  const want = Math.ceil((offset + ar.len) / ratio);
+  const clusters = Math.min(want, allowance(sb, ar.metadata));
+  if (clusters < 1) throw errno('ENOSPC');
+  const goal = ar.goal ?? defaultGoal(ar);
+  let run = ar.metadata ? null : useWindow(inode, ar.lblk, clusters);
+  run ??= yield* findRun(ar, goal, clusters);
+  if (!run) {
+    dropAllWindows(sb);
+    run = yield* findRun(ar, goal, clusters);
+  }
+  if (!run) throw errno('ENOSPC');
+  yield* markUsed(handle, sb, run);
+  const start = groupFirstBlock(sb, run.group) + run.start * ratio;
+  const len = Math.min(ar.len, run.len * ratio - offset);
+  inode.blocks += (run.len * ratio * sb.blockSize) / 512;
+  if (!ar.metadata && ar.lblk + ar.len > STREAM_BLOCKS && inode.isReg) {
+    sb.streamGoal = pblk(start + run.len * ratio);
+  }
+  sb.buffers.cleanAliases(pblk(start), run.len * ratio);
+  yield* ext4MarkInodeDirty(handle, inode);
+  return { pblk: pblk(start + offset), len };
+}
+
+/** The run to take: at the goal, the first that is long enough, or the longest there is. */
+function* findRun(ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun | null> {
+  const sb = ar.inode.sb;
+  const { groupsCount } = sb.geo;
+  const inside = goal >= sb.geo.firstDataBlock && goal < sb.geo.blocksCount;
+  const first = inside ? groupOf(sb, goal) : 0;
+  const at = inside ? clusterOf(sb, goal) : 0;
+  const window = ar.metadata ? want : windowSize(ar, want);
+  const here = yield* runAt(ar.inode, first, at, window);
+  if (here && here.len >= Math.min(want, 8)) return keep(ar, here, want);
+  let best: ClusterRun | null = here;
+  for (const least of window > want ? [window, want] : [want]) {
+    for (let i = 0; i <= groupsCount; i++) {
+      const group = (first + i) % groupsCount;
+      const info = sb.groups[group]!;
+      if (info.corrupt || freeIn(sb, group) === 0 || info.largestFree < least) continue;
+      const run = yield* searchGroup(ar.inode, group, i === 0 ? at : 0, least);
+      if (run && run.len >= least) return keep(ar, run, want);
+      if (run && run.len > (best?.len ?? 0)) best = run;
+    }
+  }
+  best ??= yield* anyRun(ar.inode, first);
+  return best && keep(ar, best, want);
+}
+
+/** Last resort: groups that were passed over because their longest run was too short. */
+function* anyRun(inode: Ext4Inode, first: number): Op<ClusterRun | null> {
+  const sb = inode.sb;
+  for (let i = 0; i < sb.geo.groupsCount; i++) {
+    const group = (first + i) % sb.geo.groupsCount;
+    if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) continue;
+    const run = yield* searchGroup(inode, group, 0, 1);
+    if (run) return run;
+  }
+  return null;
+}
+
+/** Use `want` of the run and leave the rest as the file's window. */
+function keep(ar: AllocRequest, run: ClusterRun, want: number): ClusterRun {
+  if (ar.metadata || run.len <= want) return { ...run, len: Math.min(run.len, want) };
+  takeWindow(ar.inode, ar.lblk, run, want);
+  return { ...run, len: want };
+}
+
+/** Clusters to look for, so that a growing file stays together: next power of two, 64 KiB..8 MiB. */
+function windowSize(ar: AllocRequest, want: number): number {
+  const { inode } = ar;
+  if (!inode.isReg || inode.writeCount <= 0) return want;
+  const clusterSize = inode.sb.blockSize * 2 ** inode.sb.geo.clusterBits;
+  const end = (ar.lblk + ar.len) * inode.sb.blockSize;
+  const target = Math.min(8 << 20, Math.max(64 << 10, 2 ** Math.ceil(Math.log2(end))));
+  return Math.max(want, Math.floor(target / clusterSize));
+}
+
+/** The free run that starts exactly at a cluster, up to `want`. */
+function* runAt(inode: Ext4Inode, group: number, at: number, want: number): Op<ClusterRun | null> {
+  const sb = inode.sb;
+  if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) return null;
+  const bh = yield* loadBitmap(sb, group);
+  if (!bh) return null;
+  try {
+    const end = groupClusters(sb, group);
+    if (at >= end || findNextZero(bh.data, at, at + 1) !== at) return null;
+    const stop = findNextSet(bh.data, at, Math.min(end, at + want));
+    const run = freeRunOutsideWindows(sb, inode, { group, start: at, len: stop - at });
+    return run?.start === at ? run : null;
+  } finally {
+    bh.put();
+  }
+}
+
+/** First run of at least `least` clusters from `from` on (then from the start), else the longest. */
+function* searchGroup(
+  inode: Ext4Inode,
+  group: number,
+  from: number,
+  least: number,
+): Op<ClusterRun | null> {
+  const sb = inode.sb;
+  const bh = yield* loadBitmap(sb, group);
+  if (!bh) return null;
+  try {
+    const end = groupClusters(sb, group);
+    const info = sb.groups[group]!;
+    let best: ClusterRun | null = null;
+    let longest = 0;
+    const begin = Math.max(from, info.firstFree);
+    for (let at = findNextZero(bh.data, begin, end); at < end; ) {
+      const stop = findNextSet(bh.data, at, end);
+      longest = Math.max(longest, stop - at);
+      const run = freeRunOutsideWindows(sb, inode, { group, start: at, len: stop - at });
+      if (run && run.len >= least) return run;
+      if (run && run.len > (best?.len ?? 0)) best = run;
+      at = findNextZero(bh.data, stop, end);
+    }
+    if (begin <= info.firstFree) info.largestFree = longest;
+    return best ?? (from > info.firstFree ? yield* searchGroup(inode, group, 0, least) : null);
+  } finally {
+    bh.put();
+  }
+}
+
+/** The group's bitmap, or null if it is damaged: then the group is not used, and said so once. */
+function* loadBitmap(sb: Ext4SuperBlock, group: number): Op<BufferHead | null> {
+  try {
+    return yield* ext4ReadBlockBitmap(sb, group);
+  } catch (e) {
+    if (!(e instanceof CorruptError)) throw e;
+    sb.groups[group]!.corrupt = true;
+    sb.warn(`${e.message}: no blocks are allocated in group ${group}`);
+    return null;
+  }
+}
+
+function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void> {
+  const { group, start, len } = run;
+  const bh = yield* ext4ReadBlockBitmap(sb, group);
+  try {
+    if (findNextSet(bh.data, start, start + len) < start + len) {
+      throw corrupted('block bitmap', 'bit', { group, cluster: start, why: 'in use already' });
+    }
+    yield* ext4GetWriteAccess(handle, bh);
+    yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+    setBits(bh.data, start, len);
+    finishChange(handle, sb, group, bh, -len);
+    const info = sb.groups[group]!;
+    if (start === info.firstFree) info.firstFree = start + len;
+  } finally {
+    bh.put();
+  }
+}
+
+/** The bitmap has changed: counts, checksums, and the end of "never written". */
+function finishChange(
+  handle: Handle,
+  sb: Ext4SuperBlock,
+  group: number,
+  bh: BufferHead,
+  freed: number,
+): void {
+  const { bh: gdt, at } = groupDesc(sb, group);
+  const { descSize, clustersPerGroup } = sb.geo;
+  const free = bgFreeBlocksCount.get(gdt.view, at, descSize);
+  bgFreeBlocksCount.set(gdt.view, at, descSize, free + freed);
+  if (sb.has.metadataCsum || sb.has.gdtCsum) {
+    const flags = GroupDesc.bg_flags.get(gdt.view, at);
+    GroupDesc.bg_flags.set(gdt.view, at, flags & ~EXT4_BG_BLOCK_UNINIT);
+  }
+  if (sb.has.metadataCsum) {
+    const csum = bitmapCsum(sb.csumSeed, bh.data, clustersPerGroup);
+    bgBlockBitmapCsum.set(gdt.view, at, descSize, csum);
+  }
+  sb.freeClusters += freed;
+  ext4DirtyMetadata(handle, bh);
+  ext4GroupDescDirty(handle, sb, group);
+}
+
+/**
+ * Give blocks back; with bigalloc whole clusters only.
+ * @throws EUCLEAN a bit is free already: the bitmap is left as it is
+ * @context Inside `handle`. Nothing refers to the blocks any more.
+ */
+export function* ext4FreeBlocks(
+  handle: Handle,
+  inode: Ext4Inode,
+  start: Pblk,
+  count: number,
+): Op<void> {
+  const sb = inode.sb;
+  const ratio = 2 ** sb.geo.clusterBits;
+  if (start < sb.geo.firstDataBlock || start + count > sb.geo.blocksCount + ratio - 1) {
+    throw corrupted('ext4_extent', 'ee_start', { ino: inode.ino, pblk: start, count });
+  }
+  for (let done = 0; done < count; ) {
+    const nr = start + done;
+    const group = groupOf(sb, nr);
+    const inGroup = groupFirstBlock(sb, group) + sb.geo.blocksPerGroup - nr;
+    const n = Math.min(count - done, inGroup);
+    const first = clusterOf(sb, nr);
+    const len = clusterOf(sb, nr + n - 1) - first + 1;
+    yield* markFree(handle, sb, { group, start: first, len });
+    inode.blocks = Math.max(0, inode.blocks - (len * ratio * sb.blockSize) / 512);
+    done += n;
+  }
+  yield* ext4MarkInodeDirty(handle, inode);
+}
+
+function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void> {
+  const { group, start, len } = run;
+  const bh = yield* ext4ReadBlockBitmap(sb, group);
+  try {
+    const hole = findNextZero(bh.data, start, start + len);
+    if (hole < start + len) {
+      sb.groups[group]!.corrupt = true;
+      throw corrupted('block bitmap', 'bit', { group, cluster: hole, why: 'free already' });
+    }
+    yield* ext4GetWriteAccess(handle, bh);
+    yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+    clearBits(bh.data, start, len);
+    finishChange(handle, sb, group, bh, len);
+    const info = sb.groups[group]!;
+    info.firstFree = Math.min(info.firstFree, start);
+    info.largestFree = Infinity;
+  } finally {
+    bh.put();
+  }
+}
+
+/** One block for an extent node, an indirect block or an xattr block. @throws ENOSPC */
+export function* ext4NewMetaBlock(handle: Handle, inode: Ext4Inode, goal: Pblk): Op<Pblk> {
+  const near = goal > 0 ? goal : null;
+  const got = yield* ext4MbNewBlocks(handle, { inode, lblk: 0, len: 1, goal: near, metadata: true });
+  return got.pblk;
+}
+
+/** Free a metadata block: its buffer is worthless, and a logged copy must not be replayed. */
+export function* ext4FreeMetaBlock(handle: Handle, inode: Ext4Inode, nr: Pblk): Op<void> {
+  yield* handle.journal.revoke(handle, nr);
+  yield* ext4FreeBlocks(handle, inode, nr, 1);
+}
+
+/** The file is closed or cut: its window is for others. */
+export function ext4DiscardPreallocations(inode: Ext4Inode): void {
+  dropWindow(inode);
+}
+

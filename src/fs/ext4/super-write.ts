@@ -1,0 +1,78 @@
+/**
+ * The super block on its way back to the disk: counts, times, state, checksum.
+ * @source fs/ext4/super.c: ext4_update_super(), ext4_commit_super()
+ */
+import type { Op } from '../../sched/op.ts';
+import type { BufferHead } from '../../buffer/buffer-head.ts';
+import { setSuperblockCsum } from './checksum.ts';
+import {
+  EXT4_ERROR_FS,
+  EXT4_VALID_FS,
+  sFreeBlocksCount,
+  sMtime,
+  Superblock,
+  sWtime,
+} from './disk/superblock.ts';
+import type { Ext4SuperBlock } from './sb-info.ts';
+
+/** The super block goes home last: what it vouches for is on the medium before it. */
+export const SUPER_WAVE = 2;
+
+/** Free counts and the time of writing. Clusters are counted in memory, blocks on disk. */
+function storeCounts(sb: Ext4SuperBlock): void {
+  const { view } = sb.sbh;
+  const at = sb.sbAt;
+  const blocks = sb.freeClusters * 2 ** sb.geo.clusterBits;
+  sFreeBlocksCount.set(view, at, sb.has.is64bit, blocks);
+  Superblock.s_free_inodes_count.set(view, at, sb.freeInodes);
+  sWtime.set(view, at, sb.scheduler.clock.realtime().sec);
+}
+
+/** Put the checksum in when the block is written, whoever writes it. */
+export function armSuperBlock(sb: Ext4SuperBlock): void {
+  sb.sbh.wave = SUPER_WAVE;
+  const csum = sb.has.metadataCsum;
+  sb.sbh.trigger = (bh: BufferHead): void => {
+    storeCounts(sb);
+    if (csum) setSuperblockCsum(bh, sb.sbAt);
+  };
+}
+
+/** The super block's buffer was changed outside of a handle. @context Does not sleep. */
+export function ext4SuperDirty(sb: Ext4SuperBlock): void {
+  sb.buffers.markDirty(sb.sbh);
+}
+
+/**
+ * Say on disk that the file system is mounted for writing, before anything else is written.
+ * @throws EIO
+ */
+export function* markMounted(sb: Ext4SuperBlock): Op<void> {
+  const { view } = sb.sbh;
+  const at = sb.sbAt;
+  const s = Superblock;
+  const now = sb.scheduler.clock.realtime().sec;
+  s.s_state.set(view, at, s.s_state.get(view, at) & ~EXT4_VALID_FS);
+  s.s_mnt_count.set(view, at, (s.s_mnt_count.get(view, at) + 1) & 0xffff);
+  sMtime.set(view, at, now);
+  ext4SuperDirty(sb);
+  yield* sb.buffers.syncBuffer(sb.sbh);
+  yield* sb.device.flush();
+}
+
+/**
+ * Everything is home: say that the file system was left in order. An error that was found stays
+ * on record, and e2fsck will look.
+ * @param clean  what VALID_FS said when it was mounted
+ */
+export function* markUnmounted(sb: Ext4SuperBlock, clean: boolean): Op<void> {
+  const { view } = sb.sbh;
+  const at = sb.sbAt;
+  const s = Superblock;
+  const state = s.s_state.get(view, at);
+  const valid = clean && (state & EXT4_ERROR_FS) === 0;
+  s.s_state.set(view, at, valid ? state | EXT4_VALID_FS : state & ~EXT4_VALID_FS);
+  ext4SuperDirty(sb);
+  yield* sb.buffers.syncBuffer(sb.sbh);
+  yield* sb.device.flush();
+}

@@ -1,0 +1,265 @@
+/**
+ * Mount, sync and unmount of ext4.
+ *
+ *   super block read and checked -> descriptors -> system zones -> multi-mount protection
+ *     -> may it be written? (device, features, journal) -> root -> [writing: marked mounted,
+ *     leftovers of a crash finished]
+ *
+ * Whatever speaks against writing makes the mount read-only with a sentence; what speaks against
+ * reading refuses it. An image whose journal holds changes is refused: its blocks are old.
+ * @source fs/ext4/super.c:__ext4_fill_super(), ext4_put_super()
+ */
+import { errno } from '../../base/errno.ts';
+import { ino, pblk } from '../../base/units.ts';
+import type { Op } from '../../sched/op.ts';
+import { BufferCache } from '../../buffer/buffer-cache.ts';
+import { DirectJournal } from '../../jbd2/direct.ts';
+import { dMakeRoot } from '../../vfs/dcache.ts';
+import type { FileSystemType, MountContext, SuperOperations } from '../../vfs/super.ts';
+import type { Kstatfs } from '../../vfs/stat.ts';
+import {
+  bgBlockBitmap,
+  bgFreeBlocksCount,
+  bgFreeInodesCount,
+  bgInodeBitmap,
+  bgInodeTable,
+  bgUsedDirsCount,
+} from './disk/group-desc.ts';
+import { EXT4_NAME_LEN } from './disk/dirent.ts';
+import { EXT4_ROOT_INO } from './disk/inode.ts';
+import {
+  EXT4_ERROR_FS,
+  EXT4_ERRORS_PANIC,
+  EXT4_ERRORS_RO,
+  EXT4_SUPER_MAGIC,
+  EXT4_VALID_FS,
+  sFreeBlocksCount,
+  sRBlocksCount,
+  Superblock,
+} from './disk/superblock.ts';
+import { hasFeature, whyReadOnly } from './features.ts';
+import {
+  checkGroupDesc,
+  gdtBlockAt,
+  groupBaseMeta,
+  groupDescGet,
+  groupFirstBlock,
+} from './group-desc.ts';
+import { ext4Iget, maxSize } from './inode.ts';
+import { setInodeOps } from './inode-ops.ts';
+import { ext4EvictInode, ext4WriteInode } from './inode-life.ts';
+import { checkJournalInode } from './journal-inode.ts';
+import { checkMmp, type MmpGuard } from './mmp.ts';
+import { type Ext4Options, parseOptions } from './options.ts';
+import { ext4OrphanCleanup } from './orphan.ts';
+import { Ext4SuperBlock } from './sb-info.ts';
+import { parseSuperBlock, readSuperBlock, superBlockAt } from './super-read.ts';
+import { armSuperBlock, ext4SuperDirty, markMounted, markUnmounted } from './super-write.ts';
+
+/** Clusters that no file may take, so that write-back never runs out. */
+const RESERVED_CLUSTERS = 4096;
+
+/** What a mount holds beside the super block object. */
+interface MountState {
+  mmp: MmpGuard | null;
+  /** VALID_FS was set when it was mounted. */
+  clean: boolean;
+  /** Blocks that statfs does not count: metadata. */
+  overhead: number;
+}
+
+export const ext4FsType: FileSystemType = { name: 'ext4', mount: ext4Mount };
+
+/**
+ * Mount the image on `context.device`.
+ * @throws EUCLEAN a record is damaged, or the journal needs recovery; EINVAL an unsupported
+ *   feature; EBUSY another node has it; EIO
+ */
+export function* ext4Mount(context: MountContext): Op<Ext4SuperBlock> {
+  const { device, memory } = context;
+  const options = parseOptions(context.options);
+  const facts = parseSuperBlock(yield* readSuperBlock(device), device.size);
+  const { blockSize } = facts.geo;
+  if (blockSize > memory.frameSize) {
+    const need = { blockSize, frameSize: memory.frameSize };
+    throw errno('EINVAL', need, 'the page cache must be made with frames of the block size');
+  }
+  const buffers = new BufferCache(device, memory, blockSize);
+  const place = superBlockAt(blockSize);
+  const sbh = yield* buffers.bread(place.nr);
+  const state: MountState = { mmp: null, clean: false, overhead: 0 };
+  const dev = (facts.uuid[0]! << 8) | facts.uuid[1]!;
+  const sb = new Ext4SuperBlock(context, dev, {
+    ...facts,
+    sops: (self) => superOperations(self, state),
+    buffers,
+    sbh,
+    sbAt: place.at,
+    journal: new DirectJournal(buffers),
+    setInodeOps,
+  });
+  try {
+    yield* fill(sb, state, options);
+  } catch (e) {
+    release(sb, state);
+    throw e;
+  }
+  return sb;
+}
+
+function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<void> {
+  const v = sb.sbh.view;
+  applyOptions(sb, options);
+  yield* loadDescriptors(sb);
+  buildZones(sb);
+  countFree(sb);
+  if (hasFeature(sb.features, 'mmp')) state.mmp = yield* checkMmp(sb);
+  decideReadOnly(sb);
+  if (sb.has.journal) yield* checkJournalInode(sb, options.noload);
+  const overhead = Superblock.s_overhead_clusters.get(v, sb.sbAt) * 2 ** sb.geo.clusterBits;
+  const counted = sb.zones.size + sb.geo.firstDataBlock;
+  state.overhead = overhead > 0 && overhead < sb.geo.blocksCount ? overhead : counted;
+  const fsState = Superblock.s_state.get(v, sb.sbAt);
+  state.clean = (fsState & EXT4_VALID_FS) !== 0;
+  if (fsState & EXT4_ERROR_FS) sb.warn('errors were found in this image before: run e2fsck');
+  else if (!state.clean) sb.warn('this image was not unmounted cleanly: run e2fsck');
+  yield* makeRoot(sb);
+  armSuperBlock(sb);
+  if (sb.readOnly) return;
+  if (state.mmp) yield* state.mmp.take();
+  yield* markMounted(sb);
+  yield* ext4OrphanCleanup(sb);
+}
+
+function applyOptions(sb: Ext4SuperBlock, options: Ext4Options): void {
+  const errors = Superblock.s_errors.get(sb.sbh.view, sb.sbAt);
+  const onDisk =
+    errors === EXT4_ERRORS_PANIC ? 'panic' : errors === EXT4_ERRORS_RO ? 'remount-ro' : 'continue';
+  sb.errorPolicy = options.errors ?? onDisk;
+  sb.noatime = options.noatime;
+  sb.relatime = options.relatime;
+  sb.maxBytes = maxSize(sb, sb.has.extents);
+  sb.timeGranularityNs = sb.geo.inodeSize > 128 ? 1 : 1_000_000_000;
+}
+
+function* loadDescriptors(sb: Ext4SuperBlock): Op<void> {
+  const { groupsCount, descPerBlock, blocksCount } = sb.geo;
+  const count = Math.ceil(groupsCount / descPerBlock);
+  if (!sb.has.metaBg) yield* sb.buffers.readahead(gdtBlockAt(sb, 0), Math.min(count, 256));
+  for (let i = 0; i < count; i++) {
+    const nr = gdtBlockAt(sb, i);
+    if (nr >= blocksCount) throw errno('EUCLEAN', { gdtBlock: i, pblk: nr }, 'descriptors past the end');
+    sb.gdtBlocks.push(yield* sb.buffers.bread(pblk(nr)));
+  }
+  for (let g = 0; g < groupsCount; g++) {
+    checkGroupDesc(sb, g);
+    sb.groups.push({ freeClusters: -1, largestFree: Infinity, firstFree: 0, corrupt: false });
+  }
+}
+
+/** Everything that is not file data; that no two of it overlap is checked on the way. */
+function buildZones(sb: Ext4SuperBlock): void {
+  const { zones } = sb;
+  for (let g = 0; g < sb.geo.groupsCount; g++) {
+    zones.add(groupFirstBlock(sb, g), groupBaseMeta(sb, g), '');
+    zones.add(groupDescGet(sb, g, bgBlockBitmap), 1, 'bg_block_bitmap_lo');
+    zones.add(groupDescGet(sb, g, bgInodeBitmap), 1, 'bg_inode_bitmap_lo');
+    zones.add(groupDescGet(sb, g, bgInodeTable), sb.geo.itbPerGroup, 'bg_inode_table_lo');
+  }
+  zones.build();
+}
+
+function countFree(sb: Ext4SuperBlock): void {
+  for (let g = 0; g < sb.geo.groupsCount; g++) {
+    sb.freeClusters += groupDescGet(sb, g, bgFreeBlocksCount);
+    sb.freeInodes += groupDescGet(sb, g, bgFreeInodesCount);
+    sb.usedDirs += groupDescGet(sb, g, bgUsedDirsCount);
+  }
+  const blocks = sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit);
+  sb.reservedClusters = Math.floor(blocks / 2 ** sb.geo.clusterBits);
+}
+
+function decideReadOnly(sb: Ext4SuperBlock): void {
+  if (sb.readOnly) return;
+  const why = sb.device.readOnly ? 'read-only because the device is' : whyReadOnly(sb.features);
+  if (why === null) return;
+  sb.readOnly = true;
+  sb.warn(why);
+}
+
+function* makeRoot(sb: Ext4SuperBlock): Op<void> {
+  const inode = yield* ext4Iget(sb, ino(EXT4_ROOT_INO));
+  sb.root = dMakeRoot(sb, inode);
+}
+
+/** Let go of the pinned buffers. */
+function release(sb: Ext4SuperBlock, state: MountState): void {
+  state.mmp?.drop();
+  state.mmp = null;
+  for (const bh of sb.gdtBlocks.splice(0)) bh.put();
+  sb.sbh.put();
+}
+
+function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations {
+  return {
+    writeInode: ext4WriteInode,
+    evictInode: ext4EvictInode,
+    *syncFs() {
+      if (sb.readOnly) return;
+      if (sb.buffers.dirtyCount > 0) ext4SuperDirty(sb);
+      yield* sb.journal.forceCommit();
+    },
+    *putSuper() {
+      if (!sb.readOnly) yield* leaveWritable(sb, state);
+      if (state.mmp && !sb.readOnly) {
+        yield* state.mmp.release();
+        state.mmp = null;
+      }
+      release(sb, state);
+    },
+    statfs: () => statfs(sb, state),
+  };
+}
+
+function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
+  yield* sb.journal.forceCommit();
+  yield* markUnmounted(sb, state.clean);
+}
+
+/**
+ * From writing to reading, everything written home and marked clean. The caller has synced file
+ * data and excluded writers.
+ */
+export function* ext4RemountReadOnly(sb: Ext4SuperBlock): Op<void> {
+  if (sb.readOnly) return;
+  yield* sb.journal.forceCommit();
+  const state = Superblock.s_state.get(sb.sbh.view, sb.sbAt);
+  yield* markUnmounted(sb, (state & EXT4_ERROR_FS) === 0);
+  sb.readOnly = true;
+}
+
+function statfs(sb: Ext4SuperBlock, state: MountState): Kstatfs {
+  const { blockSize, blocksCount, clusterBits, inodesCount } = sb.geo;
+  const ratio = 2 ** clusterBits;
+  const bfree = sb.freeClusters * ratio;
+  const clusters = Math.floor(blocksCount / ratio);
+  const kept = sb.has.extents ? Math.min(Math.floor(clusters / 50), RESERVED_CLUSTERS) : 0;
+  const reserved = (sb.reservedClusters + kept) * ratio;
+  const word = (at: number): number =>
+    new DataView(sb.uuid.buffer, sb.uuid.byteOffset).getUint32(at, true);
+  return {
+    type: EXT4_SUPER_MAGIC,
+    bsize: blockSize,
+    blocks: blocksCount - state.overhead,
+    bfree,
+    bavail: Math.max(0, bfree - reserved),
+    files: inodesCount,
+    ffree: sb.freeInodes,
+    namelen: EXT4_NAME_LEN,
+    fsid: [(word(0) ^ word(8)) >>> 0, (word(4) ^ word(12)) >>> 0],
+  };
+}
+
+/** Free blocks as the super block itself counts them; an estimate while mounted. */
+export const superFreeBlocks = (sb: Ext4SuperBlock): number =>
+  sFreeBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit);

@@ -1,0 +1,120 @@
+/**
+ * The explorer's hook: what a step of a task does to shared objects.
+ *
+ * Every operation that may sleep announces itself first: `yield announce(LOCK, this)`, and the code
+ * behind the yield performs it once the explorer lets it. Plain functions cannot yield; what they
+ * do is added to the footprint of the running step. In production builds all of it vanishes
+ * (CHECKED); in checked builds it costs one test of `exploring`.
+ *
+ * An operation is a small integer, `kind | objectId << 4`. Two operations depend on each other if
+ * the object is the same and not both are read-like. An object's id comes from who made it and the
+ * how-many-th of that task it was, so that it is the same in every execution.
+ */
+import { type Announced, currentOrNull, currentTask, type Task } from './task.ts';
+import type { Wait } from './op.ts';
+
+export const READ = 0;
+export const WRITE = 1;
+export const LOCK = 2;
+export const UNLOCK = 3;
+export const RDLOCK = 4;
+export const RDUNLOCK = 5;
+export const TRYLOCK = 6;
+/** A writer queues: from now on new readers wait. */
+export const WQUEUE = 7;
+/** Look at a condition and, if it does not hold, stand on the wait list. */
+export const PREP = 8;
+/** Go on after a wake. */
+export const SCHED = 9;
+export const WAKE = 10;
+/** A free choice of data, on an object of its own. */
+export const CHOOSE = 11;
+/** First step of a task. */
+export const START = 12;
+export const DEV_WRITE = 13;
+export const DEV_FLUSH = 14;
+export const DOWNGRADE = 15;
+
+export const kindNames = [
+  'read', 'write', 'lock', 'unlock', 'rdlock', 'rdunlock', 'trylock', 'wrqueue',
+  'prep', 'sched', 'wake', 'choose', 'start', 'dev-write', 'dev-flush', 'downgrade',
+] as const; // prettier-ignore
+
+const READ_LIKE = (1 << READ) | (1 << RDLOCK) | (1 << RDUNLOCK) | (1 << DEV_WRITE);
+export const kindOf = (op: Wait): number => op & 15;
+export const objectOf = (op: Wait): number => op >>> 4;
+export const isReadLike = (kind: number): boolean => ((READ_LIKE >>> kind) & 1) !== 0;
+export const dependent = (a: Wait, b: Wait): boolean =>
+  objectOf(a) === objectOf(b) && !(isReadLike(kindOf(a)) && isReadLike(kindOf(b)));
+
+/** Is the explorer in charge? */
+export let exploring = false;
+export function setExploring(on: boolean): void {
+  exploring = on;
+}
+
+const KEYS_PER_MAKER = 2 ** 20;
+/** Small ids, given at first sight and kept as long as the process lives. */
+const ids = new Map<number, number>();
+let madeOutside = 0;
+
+const idOf = (key: number): number => {
+  let id = ids.get(key);
+  if (id === undefined) ids.set(key, (id = ids.size + 1));
+  return id;
+};
+const makerId = (task: Task): number => (task.stableId ||= idOf(task.objectKey));
+
+/**
+ * Identity for a new object: (its maker, how many that one has made). What was made before the
+ * exploration began belongs to the set-up, which is one maker.
+ */
+export function newObjectKey(): number {
+  const maker = exploring ? currentOrNull() : null;
+  if (maker === null) return ++madeOutside;
+  return makerId(maker) * KEYS_PER_MAKER + ++maker.made;
+}
+/** An execution begins anew, set-up included: outside of tasks, counting starts again. */
+export function restartObjectKeys(): void {
+  madeOutside = 0;
+}
+
+/** `yield announce(LOCK, this)`: the running task is about to do this. */
+export function announce(kind: number, on: Announced): Wait {
+  const task = currentTask();
+  task.pendingOn = on;
+  return (task.pending = kind | (idOf(on.objectKey) << 4));
+}
+
+/** Could the task take its next step without sleeping? */
+export const isEnabled = (task: Task): boolean =>
+  task.pendingOn === null || task.pendingOn.enabled(kindOf(task.pending), task);
+
+let footprint: Wait[] = [];
+/** A plain function does this now, within the running step. */
+export function touch(kind: number, on: Announced): void {
+  footprint.push(kind | (idOf(on.objectKey) << 4));
+}
+/** What plain functions did since the last call. */
+export function takeFootprint(): Wait[] {
+  const taken = footprint;
+  footprint = [];
+  return taken;
+}
+
+/** Base of everything with an identity. The field exists in checked builds only. */
+export abstract class SharedObject {
+  declare readonly objectKey: number;
+  constructor() {
+    if (CHECKED) this.objectKey = newObjectKey();
+  }
+}
+
+/**
+ * A free choice of data (does this allocation fail? how short is this read?): 0..below-1 as the
+ * strategy says, and 0 in production.
+ */
+export function choose(below: number, why: string): number {
+  if (!CHECKED) return 0;
+  return currentOrNull()?.runner.choose(below, why) ?? 0;
+}

@@ -1,0 +1,53 @@
+/** Who waits for whom: the text of a deadlock, and its circle. */
+import { modeName } from './lock-class.ts';
+import type { Task } from './task.ts';
+
+/** Tasks that `task` cannot go on without, as far as is known. */
+const waitsFor = (task: Task): readonly Task[] => {
+  if (task.state === 'sleeping') return task.waitsFor?.holders() ?? [];
+  const on = task.pendingOn as Partial<{ holders(): readonly Task[] }> | null;
+  return on?.holders?.() ?? [];
+};
+
+/** A circle of tasks that wait for one another, beginning anywhere; null: none is known. */
+export function waitCycle(tasks: readonly Task[]): Task[] | null {
+  const settled = new Set<Task>();
+  for (const start of tasks) {
+    const path: Task[] = [];
+    const walk = (task: Task): Task[] | null => {
+      const at = path.indexOf(task);
+      if (at >= 0) return path.slice(at);
+      if (settled.has(task)) return null;
+      path.push(task);
+      for (const next of waitsFor(task)) {
+        const cycle = walk(next);
+        if (cycle !== null) return cycle;
+      }
+      path.pop();
+      settled.add(task);
+      return null;
+    };
+    const cycle = walk(start);
+    if (cycle !== null) return cycle;
+  }
+  return null;
+}
+
+const names = (tasks: readonly Task[]): string => tasks.map((t) => t.name).join(', ');
+
+function line(task: Task): string {
+  const holders = waitsFor(task).filter((t) => t !== task);
+  const by = holders.length > 0 ? `, up to ${names(holders)}` : '';
+  const held = task.held.map((h) => `${h.cls.name} (${modeName(h.mode)})`).join(', ');
+  const what = task.waitsWhy || task.waitsFor?.name || task.pendingOn?.name || 'nothing known';
+  return `${task.name} waits for ${what}${by}${held && `; it holds ${held}`}`;
+}
+
+/** One line for each sleeping task, and the circle if there is one. */
+export function describeWaits(tasks: readonly Task[]): string {
+  const stuck = tasks.filter((t) => t.state !== 'done' && t.state !== 'running');
+  const cycle = waitCycle(stuck);
+  const lines = stuck.map(line);
+  if (cycle !== null) lines.push(`in a circle: ${names([...cycle, cycle[0]!])}`);
+  return `nothing can wake\n  ${lines.join('\n  ')}\n`;
+}
