@@ -24,7 +24,7 @@ import { ext4MarkInodeDirty } from './inode.ts';
 import { ext4FreeMetaBlock, ext4NewMetaBlock } from './mballoc.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 import { type XattrArea, type XattrValue, listXattrs, storeXattr } from './xattr-layout.ts';
-import { eaInodeDrop, eaInodeHold } from './xattr-inode.ts';
+import { type DeadInodes, eaInodeDrop, eaInodeHold } from './xattr-inode.ts';
 
 const FIRST = XattrHeader.$size;
 
@@ -92,6 +92,7 @@ export function* xattrBlockStore(
   index: number,
   name: Uint8Array,
   value: XattrValue | null,
+  dead: DeadInodes,
 ): Op<boolean> {
   const { sb } = inode;
   const old = yield* xattrBlock(inode);
@@ -100,7 +101,7 @@ export function* xattrBlockStore(
     const fresh = rawBlock(new Uint8Array(sb.geo.blockSize));
     initHeader(fresh.view);
     if (!storeXattr(blockArea(fresh, inode.ino), index, name, value, reserveFor(sb))) return false;
-    yield* useBlock(handle, inode, fresh.data);
+    yield* useBlock(handle, inode, fresh.data, dead);
     return true;
   }
   try {
@@ -109,14 +110,14 @@ export function* xattrBlockStore(
     const area = blockArea(copy, inode.ino);
     if (!storeXattr(area, index, name, value, reserveFor(sb))) return false;
     const shared = XattrHeader.h_refcount.get(old.bh.view, 0) > 1;
-    if (shared) yield* holdValues(handle, inode, old.bh.data, 1);
+    if (shared) yield* holdValues(handle, inode, old.bh.data, 1, dead);
     if (isLastXattrEntry(area.view, FIRST)) {
       yield* dropBlock(handle, inode, old.bh);
       inode.fileAcl = 0;
       yield* ext4MarkInodeDirty(handle, inode);
     } else if (shared) {
       XattrHeader.h_refcount.set(copy.view, 0, 1);
-      yield* useBlock(handle, inode, copy.data);
+      yield* useBlock(handle, inode, copy.data, dead);
       yield* dropBlock(handle, inode, old.bh);
     } else {
       yield* access(handle, sb, old.bh);
@@ -145,14 +146,19 @@ function* changeRefs(handle: Handle, sb: Ext4SuperBlock, bh: BufferHead, by: num
 }
 
 /** Give the inode a block with this content: one that exists, or a new one. */
-function* useBlock(handle: Handle, inode: Ext4Inode, content: Uint8Array): Op<void> {
+function* useBlock(
+  handle: Handle,
+  inode: Ext4Inode,
+  content: Uint8Array,
+  dead: DeadInodes,
+): Op<void> {
   const { sb } = inode;
   const twin = yield* findTwin(sb, content);
   if (twin) {
     try {
       yield* changeRefs(handle, sb, twin, 1);
       // The twin's entries stand for ours: ours held their values once too often.
-      yield* holdValues(handle, inode, content, -1);
+      yield* holdValues(handle, inode, content, -1, dead);
       inode.fileAcl = twin.blocknr;
       inode.blocks += clusterSectors(sb);
       yield* ext4MarkInodeDirty(handle, inode);
@@ -191,11 +197,12 @@ function* holdValues(
   inode: Ext4Inode,
   content: Uint8Array,
   by: 1 | -1,
+  dead: DeadInodes,
 ): Op<void> {
   for (const { inum } of listXattrs(blockArea(rawBlock(content), inode.ino))) {
     if (inum === 0) continue;
     if (by > 0) yield* eaInodeHold(handle, inode, inum);
-    else yield* eaInodeDrop(handle, inode, inum);
+    else yield* eaInodeDrop(handle, inode, inum, dead);
   }
 }
 
@@ -215,12 +222,16 @@ function* dropBlock(handle: Handle, inode: Ext4Inode, bh: BufferHead): Op<void> 
  * The inode goes: its block loses a user, values in inodes with the last user too.
  * @throws EUCLEAN
  */
-export function* xattrBlockRelease(handle: Handle, inode: Ext4Inode): Op<void> {
+export function* xattrBlockRelease(
+  handle: Handle,
+  inode: Ext4Inode,
+  dead: DeadInodes,
+): Op<void> {
   const block = yield* xattrBlock(inode);
   if (!block) return;
   try {
     const last = XattrHeader.h_refcount.get(block.bh.view, 0) === 1;
-    if (last) yield* holdValues(handle, inode, block.bh.data, -1);
+    if (last) yield* holdValues(handle, inode, block.bh.data, -1, dead);
     yield* dropBlock(handle, inode, block.bh);
   } finally {
     block.bh.put();

@@ -34,6 +34,17 @@ import {
 } from './inode.ts';
 import { ext4OrphanAdd } from './orphan.ts';
 
+/**
+ * Inodes of values that lost their last reference. Each is held once more; the caller puts them
+ * (`putDead`) when it has no handle any more, because that frees their blocks in handles of its own.
+ */
+export type DeadInodes = Ext4Inode[];
+
+/** @context No handle is open. */
+export function* putDead(dead: DeadInodes): Op<void> {
+  for (const ea of dead.splice(0)) yield* iput(ea);
+}
+
 /** What an entry says of a value that is elsewhere. */
 export interface EaReference {
   readonly inum: number;
@@ -106,12 +117,13 @@ function* checkValue(
 /**
  * A new inode with the value, and one reference to it in its count.
  * @returns its number and the value's hash
- * @throws ENOSPC nothing is left behind
+ * @throws ENOSPC nothing is left behind (what was made is in `dead`)
  */
 export function* eaInodeCreate(
   handle: Handle,
   owner: Ext4Inode,
   value: Uint8Array,
+  dead: DeadInodes,
 ): Op<{ inum: number; valueHash: number }> {
   const ea = yield* ext4NewInode(handle, owner, S_IFREG | 0o600);
   try {
@@ -124,12 +136,11 @@ export function* eaInodeCreate(
     yield* writeValue(handle, ea, value);
     const valueHash = eaInodeValueHash(ea.sb.csumSeed, value);
     yield* setCount(handle, ea, 1, valueHash);
+    yield* iput(ea);
     return { inum: ea.ino, valueHash };
   } catch (e) {
-    yield* abandon(handle, ea);
+    yield* abandon(handle, ea, dead);
     throw e;
-  } finally {
-    yield* iput(ea);
   }
 }
 
@@ -157,8 +168,9 @@ function* setCount(handle: Handle, ea: Ext4Inode, count: number, hash: number | 
   }
 }
 
-/** No more links: the last iput frees it. */
-function* abandon(handle: Handle, ea: Ext4Inode): Op<void> {
+/** No more links: the last iput frees it. Takes over the caller's reference. */
+function* abandon(handle: Handle, ea: Ext4Inode, dead: DeadInodes): Op<void> {
+  dead.push(ea);
   if (ea.nlink === 0) return;
   ea.nlink = 0;
   yield* ext4OrphanAdd(handle, ea);
@@ -167,19 +179,31 @@ function* abandon(handle: Handle, ea: Ext4Inode): Op<void> {
 
 /** One more entry refers to the value (its block was copied). @throws EUCLEAN */
 export function* eaInodeHold(handle: Handle, owner: Ext4Inode, inum: number): Op<void> {
-  yield* changeCount(handle, owner, inum, 1);
+  yield* changeCount(handle, owner, inum, 1, []);
 }
 
 /**
  * One entry less refers to the value; with the last it is freed.
  * @throws EUCLEAN the count is 0 already
  */
-export function* eaInodeDrop(handle: Handle, owner: Ext4Inode, inum: number): Op<void> {
-  yield* changeCount(handle, owner, inum, -1);
+export function* eaInodeDrop(
+  handle: Handle,
+  owner: Ext4Inode,
+  inum: number,
+  dead: DeadInodes,
+): Op<void> {
+  yield* changeCount(handle, owner, inum, -1, dead);
 }
 
-function* changeCount(handle: Handle, owner: Ext4Inode, inum: number, by: number): Op<void> {
+function* changeCount(
+  handle: Handle,
+  owner: Ext4Inode,
+  inum: number,
+  by: number,
+  dead: DeadInodes,
+): Op<void> {
   const ea = yield* ext4Iget(owner.sb, toIno(inum), { eaInode: true });
+  let mine = true;
   try {
     const loc = yield* ext4GetInodeLoc(ea);
     const count = eaInodeRef(loc.bh.view, loc.at) + by;
@@ -188,8 +212,10 @@ function* changeCount(handle: Handle, owner: Ext4Inode, inum: number, by: number
       throw corrupted('ext4_inode', 'l_i_version', { ino: ea.ino, why: 'references of a value' });
     }
     yield* setCount(handle, ea, count, null);
-    if (count === 0) yield* abandon(handle, ea);
+    if (count > 0) return;
+    mine = false;
+    yield* abandon(handle, ea, dead);
   } finally {
-    yield* iput(ea);
+    if (mine) yield* iput(ea);
   }
 }

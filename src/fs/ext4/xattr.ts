@@ -15,7 +15,7 @@ import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4MarkInodeDirty, ext4ReserveInodeWrite } from './inode.ts';
 import { xattrBlock, xattrBlockRelease, xattrBlockStore } from './xattr-block.ts';
 import { ibodyArea, ibodyStore } from './xattr-ibody.ts';
-import { eaInodeCreate, eaInodeDrop, eaInodeRead } from './xattr-inode.ts';
+import { type DeadInodes, eaInodeCreate, eaInodeDrop, eaInodeRead } from './xattr-inode.ts';
 import {
   type XattrArea,
   type XattrFact,
@@ -130,6 +130,7 @@ const minLargeValue = (blockSize: number): number =>
  * Set, replace or (value null) remove an attribute; with neither flag either happens as needed.
  * @throws ENODATA XATTR_REPLACE of nothing; EEXIST XATTR_CREATE of something; ENOSPC; ERANGE the
  *   name is too long; E2BIG; EUCLEAN
+ * @param dead  gets the inodes of values that nobody refers to any more: see putDead()
  * @context Inside `handle` (credits: xattr). Takes xattr_sem exclusive.
  */
 export function* ext4XattrSet(
@@ -138,7 +139,8 @@ export function* ext4XattrSet(
   index: number,
   suffix: Name,
   value: Uint8Array | null,
-  flags = 0,
+  flags: number,
+  dead: DeadInodes,
 ): Op<void> {
   if (suffix.length > NAME_MAX) throw errno('ERANGE', { length: suffix.length });
   if (value && value.length > EXT4_XATTR_SIZE_MAX) throw errno('E2BIG', { size: value.length });
@@ -149,9 +151,10 @@ export function* ext4XattrSet(
     if (!old && (flags & XATTR_REPLACE) !== 0) throw errno('ENODATA');
     if (old && (flags & XATTR_CREATE) !== 0) throw errno('EEXIST');
     if (!old && !value) return;
-    if (value) yield* store(handle, inode, index, name, value, old);
-    else yield* remove(handle, inode, index, name, old?.inBlock ?? false);
-    if (old && old.fact.inum !== 0) yield* eaInodeDrop(handle, inode, old.fact.inum);
+    const change = { handle, inode, index, name, dead };
+    if (value) yield* store(change, value, old);
+    else yield* remove(change, old?.inBlock ?? false);
+    if (old && old.fact.inum !== 0) yield* eaInodeDrop(handle, inode, old.fact.inum, dead);
     inode.ctime = inode.sb.now();
     inode.version++;
     yield* ext4MarkInodeDirty(handle, inode);
@@ -160,81 +163,70 @@ export function* ext4XattrSet(
   }
 }
 
+/** The attribute that is being changed. */
+interface Change {
+  readonly handle: Handle;
+  readonly inode: Ext4Inode;
+  readonly index: number;
+  readonly name: Uint8Array;
+  readonly dead: DeadInodes;
+}
+
 /** The record's attributes changed inside write access. */
-function* ibodySet(
-  handle: Handle,
-  inode: Ext4Inode,
-  index: number,
-  name: Uint8Array,
-  value: XattrValue | null,
-): Op<boolean> {
-  const { bh, at } = yield* ext4ReserveInodeWrite(handle, inode);
+function* ibodySet(c: Change, value: XattrValue | null): Op<boolean> {
+  const { bh, at } = yield* ext4ReserveInodeWrite(c.handle, c.inode);
   try {
-    return ibodyStore(inode, bh, at, index, name, value);
+    return ibodyStore(c.inode, bh, at, c.index, c.name, value);
   } finally {
     bh.put();
   }
 }
 
-function* remove(
-  handle: Handle,
-  inode: Ext4Inode,
-  index: number,
-  name: Uint8Array,
-  inBlock: boolean,
-): Op<void> {
-  if (inBlock) yield* xattrBlockStore(handle, inode, index, name, null);
-  else yield* ibodySet(handle, inode, index, name, null);
+const blockSet = (c: Change, value: XattrValue | null): Op<boolean> =>
+  xattrBlockStore(c.handle, c.inode, c.index, c.name, value, c.dead);
+
+function* remove(c: Change, inBlock: boolean): Op<void> {
+  if (inBlock) yield* blockSet(c, null);
+  else yield* ibodySet(c, null);
 }
 
 /** Put the value where it fits, and take a former one out of the other place. */
-function* place(
-  handle: Handle,
-  inode: Ext4Inode,
-  index: number,
-  name: Uint8Array,
-  value: XattrValue,
-  old: Found | null,
-): Op<boolean> {
-  if (yield* ibodySet(handle, inode, index, name, value)) {
-    if (old?.inBlock) yield* xattrBlockStore(handle, inode, index, name, null);
+function* place(c: Change, value: XattrValue, old: Found | null): Op<boolean> {
+  if (yield* ibodySet(c, value)) {
+    if (old?.inBlock) yield* blockSet(c, null);
     return true;
   }
-  if (!(yield* xattrBlockStore(handle, inode, index, name, value))) return false;
-  if (old && !old.inBlock) yield* ibodySet(handle, inode, index, name, null);
+  if (!(yield* blockSet(c, value))) return false;
+  if (old && !old.inBlock) yield* ibodySet(c, null);
   return true;
 }
 
-function* store(
-  handle: Handle,
-  inode: Ext4Inode,
-  index: number,
-  name: Uint8Array,
-  bytes: Uint8Array,
-  old: Found | null,
-): Op<void> {
+function* store(c: Change, bytes: Uint8Array, old: Found | null): Op<void> {
+  const { inode, handle, dead } = c;
   const { sb } = inode;
   const large = sb.has.eaInode && bytes.length > minLargeValue(sb.geo.blockSize);
   const here = { size: bytes.length, bytes, inum: 0, valueHash: 0 };
-  if (!large && (yield* place(handle, inode, index, name, here, old))) return;
+  if (!large && (yield* place(c, here, old))) return;
   if (!sb.has.eaInode || bytes.length === 0) throw errno('ENOSPC', { ino: inode.ino });
-  const { inum, valueHash } = yield* eaInodeCreate(handle, inode, bytes);
+  const { inum, valueHash } = yield* eaInodeCreate(handle, inode, bytes, dead);
   const there = { size: bytes.length, bytes: null, inum, valueHash };
   let placed = false;
   try {
-    placed = yield* place(handle, inode, index, name, there, old);
+    placed = yield* place(c, there, old);
   } finally {
-    if (!placed) yield* eaInodeDrop(handle, inode, inum);
+    if (!placed) yield* eaInodeDrop(handle, inode, inum, dead);
   }
   if (!placed) throw errno('ENOSPC', { ino: inode.ino });
 }
 
 /**
  * The inode is being freed: its block loses a user, values in inodes lose theirs.
+ * @returns inodes of values, to be put (putDead) when no handle is open
  * @throws EUCLEAN
  * @context Inside `handle`; nobody else has the inode.
  */
-export function* ext4XattrDeleteInode(handle: Handle, inode: Ext4Inode): Op<void> {
+export function* ext4XattrDeleteInode(handle: Handle, inode: Ext4Inode): Op<DeadInodes> {
+  const dead: DeadInodes = [];
   if (inode.hasIbodyXattr && inode.sb.has.eaInode) {
     const { bh, at } = yield* ext4GetInodeLoc(inode);
     let facts: XattrFact[] = [];
@@ -244,7 +236,10 @@ export function* ext4XattrDeleteInode(handle: Handle, inode: Ext4Inode): Op<void
     } finally {
       bh.put();
     }
-    for (const { inum } of facts) if (inum !== 0) yield* eaInodeDrop(handle, inode, inum);
+    for (const { inum } of facts) {
+      if (inum !== 0) yield* eaInodeDrop(handle, inode, inum, dead);
+    }
   }
-  if (inode.fileAcl !== 0) yield* xattrBlockRelease(handle, inode);
+  if (inode.fileAcl !== 0) yield* xattrBlockRelease(handle, inode, dead);
+  return dead;
 }
