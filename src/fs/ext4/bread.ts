@@ -4,7 +4,7 @@
  * @source fs/ext4/inode.c:ext4_getblk(), ext4_bread(); fs/ext4/namei.c:ext4_append()
  */
 import { corrupted, errno } from '../../base/errno.ts';
-import { type Lblk, lblk as toLblk } from '../../base/units.ts';
+import { type Lblk, lblk as toLblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -26,8 +26,8 @@ const DIR_SIZE_MAX = 0x7fff_ffff;
 /** The block if mapping and contents are in memory. @context Does not sleep. */
 export function ext4BreadNowait(inode: Ext4Inode, lblk: Lblk): BufferHead | null {
   const map = new MapRequest().ask(lblk, 1);
-  if (!ext4MapBlocksNowait(inode, map) || map.pblk <= 0) return null;
-  return (map.flags & MAP_UNWRITTEN) === 0 ? inode.sb.buffers.tryBread(map.pblk) : null;
+  if (ext4MapBlocksNowait(inode, map) <= 0 || (map.flags & MAP_UNWRITTEN) !== 0) return null;
+  return inode.sb.buffers.tryBread(pblk(map.pblk));
 }
 
 /**
@@ -49,12 +49,12 @@ export function* ext4Bread(
   }
   const { buffers, journal } = inode.sb;
   if ((map.flags & MAP_NEW) !== 0 && handle) {
-    const bh = yield* buffers.getNew(map.pblk);
+    const bh = yield* buffers.getNew(pblk(map.pblk));
     yield* journal.getCreateAccess(handle, bh);
     return bh;
   }
   if ((map.flags & MAP_UNWRITTEN) !== 0) return null;
-  return buffers.tryBread(map.pblk) ?? (yield* buffers.bread(map.pblk));
+  return buffers.tryBread(pblk(map.pblk)) ?? (yield* buffers.bread(pblk(map.pblk)));
 }
 
 /**

@@ -12,7 +12,6 @@
  * @source filesystems/ext4/inlinedata.rst, "Inline Directories"; fs/ext4/inline.c
  */
 import { assert } from '../../base/assert.ts';
-import { corrupted } from '../../base/errno.ts';
 import { lblk as toLblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
@@ -47,8 +46,9 @@ import {
 /** Bytes of i_block, and of the parent's number before the entries in it. */
 const I_BLOCK_SIZE = 60;
 const PARENT_SIZE = 4;
-/** lblk of an area inside an inode, for messages. */
-const INLINE = -1;
+/** `lblk` of the two areas. */
+const IN_I_BLOCK = -1;
+const IN_XATTR = -2;
 
 /**
  * The areas of an inline directory, and the buffer (with a reference) that they lie in.
@@ -60,15 +60,11 @@ export function* inlineAreas(dir: Ext4Inode): Op<{ bh: BufferHead; areas: DirAre
     const { data, view } = bh;
     const first = at + RawInode.i_block.offset;
     const areas: DirArea[] = [
-      { data, view, start: first + PARENT_SIZE, end: first + I_BLOCK_SIZE, lblk: INLINE },
+      { data, view, start: first + PARENT_SIZE, end: first + I_BLOCK_SIZE, lblk: IN_I_BLOCK },
     ];
     const value = ext4InlineValue(dir, bh, at);
     if (value.size > 0) {
-      areas.push({ data, view, start: value.at, end: value.at + value.size, lblk: INLINE });
-    }
-    if (dir.size !== I_BLOCK_SIZE + value.size) {
-      const facts = { ino: dir.ino, got: dir.size, want: I_BLOCK_SIZE + value.size };
-      throw corrupted('ext4_inode', 'i_size_lo', facts);
+      areas.push({ data, view, start: value.at, end: value.at + value.size, lblk: IN_XATTR });
     }
     return { bh, areas };
   } catch (e) {
@@ -86,10 +82,7 @@ export const inlineAccess = (handle: Handle, dir: Ext4Inode, bh: BufferHead): Op
 
 /** After an area was changed, before the inode is marked dirty: see the file's head. */
 export function inlineChanged(dir: Ext4Inode, area: DirArea): void {
-  if (area.end - area.start !== I_BLOCK_SIZE - PARENT_SIZE) return;
-  const { inodeSize } = dir.sb.geo;
-  const inRecord = (area.start - PARENT_SIZE) % inodeSize;
-  if (inRecord !== RawInode.i_block.offset) return;
+  if (area.lblk !== IN_I_BLOCK) return;
   dir.iData.set(area.data.subarray(area.start, area.end), PARENT_SIZE);
 }
 

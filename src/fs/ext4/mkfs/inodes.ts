@@ -247,7 +247,7 @@ export class InodeMaker {
       mode: S_IFREG | 0o600,
       links: 1,
       size,
-      sectors: this.sectorsOf(blocks),
+      sectors: this.sectorsOf(blocks * plan.ratio),
       flags: 0,
       iBlock,
       owner: ROOT,
