@@ -9,14 +9,15 @@
 import { assert } from '../base/assert.ts';
 import { errno, type FsError } from '../base/errno.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
-import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { Bio, REQ_META } from '../block/bio.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
 import { filemapGrabFolio, folioUnlock } from '../mm/filemap.ts';
-import type { Folio } from '../mm/folio.ts';
+import { BDEV_FOLIO_LOCK, type Folio } from '../mm/folio.ts';
 import { filemapCleanFolio, filemapDirtyFolio } from '../mm/page-writeback.ts';
 import type { Memory } from '../mm/vmscan.ts';
 import { BUFFER_LOCK, BufferHead } from './buffer-head.ts';
@@ -40,7 +41,8 @@ export class BufferCache {
     this.device = device;
     this.blockSize = blockSize;
     this.perFolio = memory.frameSize / blockSize;
-    this.mapping = new AddressSpace({ ino: 0, size: device.size }, memory, this.aops());
+    const host = { ino: 0, size: device.size };
+    this.mapping = new AddressSpace(host, memory, this.aops(), BDEV_FOLIO_LOCK);
   }
 
   /** The block's head with a reference if it is cached and uptodate. @context Does not sleep. */
@@ -113,11 +115,12 @@ export class BufferCache {
         const nr = pblk(start + i);
         if ((nr + 1) * this.blockSize > this.device.size) break;
         const bh = yield* this.getblk(nr);
-        if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK)) {
+        if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK, OR_GIVE_UP)) {
           bh.put();
           continue;
         }
         heads.push(bh);
+        handOverBit(bh, BUFFER_LOCK);
         const bio = this.bioFor('read', bh);
         bio.endIo = (b) => {
           if (!b.error) bh.uptodate = true;

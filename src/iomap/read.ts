@@ -11,7 +11,7 @@ import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
-import { folioEndRead } from '../mm/filemap.ts';
+import { folioEndRead, folioHandOver } from '../mm/filemap.ts';
 import type { Folio } from '../mm/folio.ts';
 import type { ReadaheadControl } from '../mm/readahead.ts';
 import type { Inode } from '../vfs/inode.ts';
@@ -52,6 +52,7 @@ class ReadContext {
     this.bio ??= new Bio('read', sector(at / SECTOR_SIZE));
     this.bio.add(folio.data.subarray(from, to));
     this.pieces.push({ folio, from, to });
+    folioHandOver(folio);
   }
 
   submit(): void {

@@ -10,13 +10,11 @@
  *
  * @source mm/readahead.c
  */
-import { assert } from '../base/assert.ts';
 import { FsError } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
-import { tryLockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 
 /** Largest window in bytes. Linux's default is 128 KiB; image files answer in larger pieces. */
 const MAX_WINDOW = 1 << 20;
@@ -112,10 +110,8 @@ function gather(rac: ReadaheadControl, i: number, end: number, markAt: number): 
   const { mapping } = rac;
   for (; i < end; i++) {
     if (mapping.pages.get(i)) break;
-    const folio = mapping.memory.tryAlloc();
+    const folio = mapping.tryNewFolio();
     if (!folio) return end;
-    const locked = tryLockBit(folio, FOLIO_LOCK);
-    assert(locked, 'a new folio is locked');
     mapping.insert(folio, pageIndex(i));
     folio.readahead = i === markAt;
     rac.folios.push(folio);
