@@ -42,6 +42,11 @@ export function markInodeDirty(inode: Inode, flags: number): void {
   const { sb } = inode;
   inode.dirtiedWhen = sb.scheduler.clock.monotonicMs();
   sb.dirtyInodes.add(inode);
+  armFlusher(sb);
+}
+
+/** Something of the file system is dirty, be it only metadata. @context Does not sleep. */
+export function armFlusher(sb: SuperBlock): void {
   (sb.flusher ??= new Flusher(sb)).arm();
 }
 

@@ -42,6 +42,8 @@ export const I_DIRTY_PAGES = 8;
 export const I_FREEING = 16;
 /** The flusher writes it: a lock with an owner, for the deadlock detector too. */
 export const I_SYNC = 32;
+/** Without a name, and may still be given one (O_TMPFILE). */
+export const I_LINKABLE = 64;
 export const I_DIRTY_INODE = I_DIRTY_SYNC | I_DIRTY_DATASYNC;
 export const I_DIRTY = I_DIRTY_INODE | I_DIRTY_PAGES;
 
@@ -88,7 +90,10 @@ export interface InodeOperations {
   getLinkNowait?(inode: Inode): Name | null;
   /** Names that mean the same in this directory have one key (casefold). Absent: a name is its key. */
   dentryKey?(dir: Inode, name: Name): Name;
+  /** Add to what is in the inode, or correct it. */
   getattr?(inode: Inode, stat: Kstat): Op<void>;
+  /** The same where it needs no sleep, ever. Present: stat of a cached inode stays plain. */
+  getattrNowait?(inode: Inode, stat: Kstat): void;
   /** Checked and permitted changes; truncation included. i_rwsem exclusive. */
   setattr?(inode: Inode, attr: Iattr): Op<void>;
   /** Full name with prefix, e.g. user.x. null: no such attribute. */

@@ -38,6 +38,8 @@ export interface SuperOperations {
   /** A clean, linked inode leaves memory to make room: drop what is kept with it, or say no (false)
    *  where that needs I/O. Its cache is gone already. @context Does not sleep. */
   evictCached?(inode: Inode): boolean;
+  /** Become read-only (everything is synced) or writable. Sets nothing but its own state. */
+  remount?(readOnly: boolean): Op<void>;
   freezeFs?(): Op<void>;
   unfreezeFs?(): Op<void>;
 }
@@ -92,6 +94,8 @@ export abstract class SuperBlock {
   active = true;
   /** Where it is attached: the directory that its root covers. */
   mountpoint: Dentry | null = null;
+  /** Its entry in memory.shrinkers. */
+  shrinker: ((count: number) => number) | null = null;
   /** Its flusher, once something was dirty. */
   flusher: Flusher | null = null;
   readonly warn: (sentence: string) => void;

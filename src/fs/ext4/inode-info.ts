@@ -13,7 +13,6 @@ import type { AddressSpaceOperations } from '../../mm/address-space.ts';
 import { Inode } from '../../vfs/inode.ts';
 import type { ExtentStatusTree } from './extents-status.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
-import type { VerityInfo } from './verity.ts';
 import type { Window } from './windows.ts';
 import type { VerityInfo } from './verity.ts';
 

@@ -11,24 +11,16 @@
 import { corrupted } from '../../base/errno.ts';
 import { ino } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
-import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
-import { setSuperblockCsum } from './checksum.ts';
 import { Superblock } from './disk/superblock.ts';
 import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 
-const superTrigger = (bh: BufferHead): void => {
-  setSuperblockCsum(bh, bh.seed);
-};
-
-/** Before a field of the super block changes. */
+/** Before a field of the super block changes. Its trigger and wave were set at mount. */
 export function* ext4AccessSuper(handle: Handle, sb: Ext4SuperBlock): Op<void> {
-  const trigger = sb.has.metadataCsum ? superTrigger : null;
-  yield* ext4GetWriteAccess(handle, sb.sbh, trigger, sb.sbAt);
-  sb.sbh.wave = 2;
+  yield* ext4GetWriteAccess(handle, sb.sbh);
 }
 
 /** Put an inode on the list, once. @context Inside `handle`. */

@@ -51,7 +51,7 @@ import { ext4EvictInode, ext4WriteInode } from './inode-life.ts';
 import { checkJournalInode } from './journal-inode.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
 import { type Ext4Options, parseOptions } from './options.ts';
-import { ext4OrphanCleanup } from './orphan.ts';
+import { ext4OrphanCleanup } from './orphan-cleanup.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
 import { parseSuperBlock, readSuperBlock, superBlockAt } from './super-read.ts';
 import { armSuperBlock, ext4SuperDirty, markMounted, markUnmounted } from './super-write.ts';

@@ -1,0 +1,25 @@
+/**
+ * Every change of a file system is made between startWrite and endWrite: not on a read-only mount,
+ * and not while the file system is frozen. Outermost of all locks.
+ * @source fs/namespace.c:mnt_want_write(), include/linux/fs.h:sb_start_write()
+ */
+import { errno } from '../base/errno.ts';
+import { FREEZE_WRITE } from '../sched/freeze-lock.ts';
+import type { Op } from '../sched/op.ts';
+import { armFlusher } from './fs-writeback.ts';
+import type { SuperBlock } from './super.ts';
+
+/** @context May sleep until the file system is thawed. @throws EROFS */
+export function* startWrite(sb: SuperBlock): Op<void> {
+  if (sb.readOnly) throw errno('EROFS');
+  if (!sb.writers.tryStart(FREEZE_WRITE)) yield* sb.writers.start(FREEZE_WRITE);
+  if (!sb.readOnly) return;
+  // It turned read-only while we slept.
+  sb.writers.end(FREEZE_WRITE);
+  throw errno('EROFS');
+}
+
+export function endWrite(sb: SuperBlock): void {
+  sb.writers.end(FREEZE_WRITE);
+  armFlusher(sb);
+}
