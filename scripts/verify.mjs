@@ -42,7 +42,7 @@ function vitest(args) {
 
 /** Adds the report of the test run to the sum. @param {boolean} ok  what the runner says of it */
 function count(ok) {
-  /** @type {{ numPassedTests: number, numFailedTests: number, testResults: File[] }} */
+  /** @type {Report} */
   let report;
   try {
     report = JSON.parse(readFileSync(REPORT, 'utf8'));
@@ -52,6 +52,8 @@ function count(ok) {
     return;
   }
   passed += report.numPassedTests;
+  const skipped = report.numPendingTests + report.numTodoTests;
+  if (skipped > 0) console.log(`${skipped} skipped: what they need is not on this machine`);
   // A file that does not load has no test to fail, but it is a failure.
   const unloaded = report.testResults.filter(isUnloaded);
   for (const { name } of unloaded) console.log(`FAILED to load ${name}`);
@@ -60,6 +62,15 @@ function count(ok) {
   failed += broken === 0 && !ok ? 1 : broken;
 }
 
+/**
+ * What of vitest's report is used here.
+ * @typedef {object} Report
+ * @property {number} numPassedTests
+ * @property {number} numFailedTests
+ * @property {number} numPendingTests  skipped
+ * @property {number} numTodoTests
+ * @property {File[]} testResults
+ */
 /** @typedef {{ name: string, status: string, assertionResults: { status: string }[] }} File */
 /** @param {File} file */
 const isUnloaded = (file) =>

@@ -1,22 +1,22 @@
 // @ts-check
 /**
  * Below api/ an operation fails with a number: `throw errno(...)` or `throw corrupted(...)`, and a
- * defect of our own with `assert()` or `unreachable()`. So neither `new SomeError(...)` nor a
- * thrown literal appears there; a caught value may be thrown again.
+ * defect of our own with `assert()` or `unreachable()`. So no error is made there by `new`, no
+ * class of errors is declared, and no literal is thrown. Throwing what a function made, or what was
+ * caught, is fine: it came from one of those four.
  */
 
-/** Names whose call makes a value worth throwing. */
-const MAKERS = new Set(['errno', 'corrupted']);
-/** A class of errors by its name; `Error` itself included. */
-const ERROR_CLASS = /Error$/;
+const ERRORS = new Set([
+  ...['Error', 'AggregateError', 'EvalError', 'RangeError', 'ReferenceError'],
+  ...['SyntaxError', 'TypeError', 'URIError', 'DOMException'],
+  ...['FsError', 'CorruptError', 'AssertionError'],
+]);
 
-/** @param {import('estree').Node} thrown */
-function mayBeThrown(thrown) {
-  if (thrown.type === 'CallExpression') {
-    return thrown.callee.type === 'Identifier' && MAKERS.has(thrown.callee.name);
-  }
-  return thrown.type === 'Identifier' || thrown.type === 'MemberExpression';
-}
+/** @param {import('estree').Node | null | undefined} node */
+const errorName = (node) => (node?.type === 'Identifier' && ERRORS.has(node.name) ? node.name : '');
+
+/** Expressions that stand for a value made elsewhere. */
+const VALUES = new Set(['CallExpression', 'Identifier', 'MemberExpression', 'NewExpression']);
 
 /** @type {import('eslint').Rule.RuleModule} */
 export const errnoOnly = {
@@ -26,22 +26,26 @@ export const errnoOnly = {
     messages: {
       made: '`{{name}}` is not for here: use errno(), corrupted(), assert() or unreachable().',
       thrown: 'Throw errno(...) or corrupted(...), or a value that was caught.',
+      derived: 'A class of errors is declared in base/errno.ts or nowhere.',
     },
   },
   create(context) {
     /** @param {import('estree').SimpleCallExpression | import('estree').NewExpression} node */
     const made = (node) => {
-      const { callee } = node;
-      if (callee.type !== 'Identifier' || !ERROR_CLASS.test(callee.name)) return;
-      context.report({ node, messageId: 'made', data: { name: callee.name } });
+      const name = errorName(node.callee);
+      if (name) context.report({ node, messageId: 'made', data: { name } });
+    };
+    /** @param {import('estree').ClassDeclaration | import('estree').ClassExpression} node */
+    const derived = (node) => {
+      if (errorName(node.superClass)) context.report({ node, messageId: 'derived' });
     };
     return {
       NewExpression: made,
       CallExpression: made,
+      ClassDeclaration: derived,
+      ClassExpression: derived,
       ThrowStatement(node) {
-        const { argument } = node;
-        if (argument.type === 'NewExpression' || mayBeThrown(argument)) return;
-        context.report({ node, messageId: 'thrown' });
+        if (!VALUES.has(node.argument.type)) context.report({ node, messageId: 'thrown' });
       },
     };
   },

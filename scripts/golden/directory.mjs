@@ -23,6 +23,7 @@ const recordLength = (length) => (8 + length + 3) & ~3;
  */
 function blocksOf(entries, blockSize, tail) {
   const room = blockSize - tail;
+  /** @type {Buffer[]} */
   const blocks = [];
   let block = Buffer.alloc(blockSize);
   let at = 0;

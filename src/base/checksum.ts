@@ -3,9 +3,10 @@
  * crc32c with 0xffffffff and keeps the bare register, so results may be chained and stored as is.
  * @source lib/crc/ (crc32c, crc16, crc32_be); filesystems/ext4/checksums.rst
  */
-import { forwardTable, reflectedTable } from './crc-table.ts';
+import { CRC32C_SLICES, forwardTable, reflectedTable } from './crc-table.ts';
+import { crc32cBulk, LEAST_BULK } from './crc32c-kernel.ts';
 
-const C = reflectedTable(0x82f6_3b78, 16);
+const C = CRC32C_SLICES;
 const T16 = reflectedTable(0xa001, 1);
 const BE = forwardTable(0x04c1_1db7);
 
@@ -15,6 +16,15 @@ const BE = forwardTable(0x04c1_1db7);
  * @returns the register, 0..2^32-1
  */
 export function crc32c(crc: number, data: Uint8Array, start = 0, end = data.length): number {
+  if (end - start >= LEAST_BULK) {
+    const bulk = crc32cBulk(crc, data, start, end);
+    if (bulk >= 0) return bulk;
+  }
+  return crc32cSlices(crc, data, start, end);
+}
+
+/** The same without vectors: what short data takes, and hosts that have none. */
+export function crc32cSlices(crc: number, data: Uint8Array, start: number, end: number): number {
   let r = crc | 0;
   let i = start;
   // Sixteen bytes a step; table 15 belongs to the byte with most bytes after it.

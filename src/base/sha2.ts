@@ -118,8 +118,22 @@ function schedule512(w: Int32Array, data: DataView, at: number): void {
 function compress512(h: Int32Array, data: DataView, at: number): void {
   const w = W512;
   schedule512(w, data, at);
-  let [ah, al, bh, bl, ch, cl, dh, dl] = h as unknown as Eight;
-  let [eh, el, fh, fl, gh, gl, ih, il] = h.subarray(8) as unknown as Eight;
+  let ah = h[0]!;
+  let al = h[1]!;
+  let bh = h[2]!;
+  let bl = h[3]!;
+  let ch = h[4]!;
+  let cl = h[5]!;
+  let dh = h[6]!;
+  let dl = h[7]!;
+  let eh = h[8]!;
+  let el = h[9]!;
+  let fh = h[10]!;
+  let fl = h[11]!;
+  let gh = h[12]!;
+  let gl = h[13]!;
+  let ih = h[14]!;
+  let il = h[15]!;
   for (let t = 0; t < 160; t += 2) {
     // Sigma1: rotate by 14, 18, 41; Sigma0: by 28, 34, 39.
     const s1h = ((eh >>> 14) | (el << 18)) ^ ((eh >>> 18) | (el << 14)) ^ ((el >>> 9) | (eh << 23));
@@ -154,14 +168,21 @@ function compress512(h: Int32Array, data: DataView, at: number): void {
     ah = sumh;
     al = low2 | 0;
   }
-  const add = [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, ih, il];
-  for (let k = 0; k < 16; k += 2) {
-    const low = (h[k + 1]! >>> 0) + (add[k + 1]! >>> 0);
-    h[k] = h[k]! + add[k]! + carry(low);
-    h[k + 1] = low;
-  }
+  add64(h, 0, ah, al);
+  add64(h, 2, bh, bl);
+  add64(h, 4, ch, cl);
+  add64(h, 6, dh, dl);
+  add64(h, 8, eh, el);
+  add64(h, 10, fh, fl);
+  add64(h, 12, gh, gl);
+  add64(h, 14, ih, il);
 }
-type Eight = readonly [number, number, number, number, number, number, number, number];
+
+function add64(h: Int32Array, at: number, high: number, low: number): void {
+  const sum = (h[at + 1]! >>> 0) + (low >>> 0);
+  h[at] = h[at]! + high + carry(sum);
+  h[at + 1] = sum;
+}
 
 /** The parts as one message, padded: a one bit, zeros, and the length in bits. */
 function digest(

@@ -119,9 +119,15 @@ export class XArray<T> {
     if (CHECKED) assert(index >= 0, 'index below 0');
     if (index >= this.limit) return undefined;
     let slot = this.head;
-    for (let shift = this.shift; shift >= 0; shift -= BITS) {
+    let shift = this.shift;
+    for (; shift >= 30; shift -= BITS) {
       if (slot === undefined) return undefined;
       slot = (slot as Node<T>).slots[slotOf(index, shift)];
+    }
+    // The same for what fits a shift: nearly every file has no level above.
+    for (; shift >= 0; shift -= BITS) {
+      if (slot === undefined) return undefined;
+      slot = (slot as Node<T>).slots[(index >>> shift) & 63];
     }
     return slot as T | undefined;
   }

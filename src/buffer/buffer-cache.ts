@@ -9,7 +9,8 @@
 import { assert } from '../base/assert.ts';
 import { errno, type FsError } from '../base/errno.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
-import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { lockClass, OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { Bio, REQ_META } from '../block/bio.ts';
@@ -20,6 +21,9 @@ import type { Folio } from '../mm/folio.ts';
 import { filemapCleanFolio, filemapDirtyFolio } from '../mm/page-writeback.ts';
 import type { Memory } from '../mm/vmscan.ts';
 import { BUFFER_LOCK, BufferHead } from './buffer-head.ts';
+
+/** Metadata is read under whatever its reader holds; nothing is taken under this one. */
+const BDEV_FOLIO_LOCK = lockClass('bdev folio', { after: ['*'], nest: 'index' });
 
 /** The buffers of one folio, in order; what `folio.private` holds in this mapping. */
 class FolioBuffers {
@@ -41,6 +45,7 @@ export class BufferCache {
     this.blockSize = blockSize;
     this.perFolio = memory.frameSize / blockSize;
     this.mapping = new AddressSpace({ ino: 0, size: device.size }, memory, this.aops());
+    this.mapping.folioLockClass = BDEV_FOLIO_LOCK;
   }
 
   /** The block's head with a reference if it is cached and uptodate. @context Does not sleep. */
@@ -58,10 +63,7 @@ export class BufferCache {
     if (!(nr >= 0 && (nr + 1) * this.blockSize <= this.device.size)) {
       throw errno('EIO', { pblk: nr }, 'block beyond the end of the device');
     }
-    const folio = yield* filemapGrabFolio(
-      this.mapping,
-      pageIndex(Math.floor(nr / this.perFolio)),
-    );
+    const folio = yield* filemapGrabFolio(this.mapping, pageIndex(Math.floor(nr / this.perFolio)));
     folio.uptodate = true; // A device folio is a container: each block has its own state.
     const bh = this.heads(folio)[nr % this.perFolio];
     assert(bh !== undefined);
@@ -113,11 +115,12 @@ export class BufferCache {
         const nr = pblk(start + i);
         if ((nr + 1) * this.blockSize > this.device.size) break;
         const bh = yield* this.getblk(nr);
-        if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK)) {
+        if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK, OR_GIVE_UP)) {
           bh.put();
           continue;
         }
         heads.push(bh);
+        handOverBit(bh, BUFFER_LOCK);
         const bio = this.bioFor('read', bh);
         bio.endIo = (b) => {
           if (!b.error) bh.uptodate = true;

@@ -189,6 +189,20 @@ export const FcTl = struct('ext4_fc_tl', LE, 4, {
   fc_len: u16(0x2), // bytes of the value that follows
 });
 
+/**
+ * Blocks of the journal that hold fast commits: from `first` up to, not with, `end`. The ordinary
+ * log ends before `log`; the block between the two is never used.
+ * @param maxlen  s_maxlen; @param numFcBlks  s_num_fc_blks, 0 meaning the default
+ * @source fs/jbd2/journal.c:jbd2_journal_initialize_fast_commit()
+ */
+export function fastCommitArea(
+  maxlen: number,
+  numFcBlks: number,
+): { readonly log: number; readonly first: number; readonly end: number } {
+  const log = maxlen - (numFcBlks || JBD2_DEFAULT_FAST_COMMIT_BLOCKS);
+  return { log, first: log + 1, end: maxlen };
+}
+
 /** fc_tag. */
 export const EXT4_FC_TAG_ADD_RANGE = 0x0001;
 export const EXT4_FC_TAG_DEL_RANGE = 0x0002;
@@ -231,5 +245,5 @@ export const FcInode = struct('ext4_fc_inode', LE, 4, {
 
 export const FcTail = struct('ext4_fc_tail', LE, 8, {
   fc_tid: u32(0x0), // transaction after which this is valid
-  fc_crc: u32(0x4), // crc32c of the stream since the last tail, up to this word
+  fc_crc: u32(0x4), // crc32c, from 0, of all tags since the last tail, up to this word
 });

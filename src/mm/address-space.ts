@@ -15,7 +15,7 @@ import { lockClass } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
 import { ErrSeq } from './errseq.ts';
-import { Folio } from './folio.ts';
+import { Folio, FOLIO_LOCK } from './folio.ts';
 import type { ReadaheadControl } from './readahead.ts';
 import type { Memory } from './vmscan.ts';
 import type { WritebackControl } from './page-writeback.ts';
@@ -59,7 +59,9 @@ export class AddressSpace {
   aops: AddressSpaceOperations;
   /** Guarded by: no sleep between look-up and reference. */
   readonly pages = new XArray<Folio>();
-  readonly invalidateLock = new RwSemaphore(INVALIDATE_LOCK);
+  readonly invalidateLock: RwSemaphore;
+  /** The device's folios hold metadata, which is read under locks that file data is not. */
+  folioLockClass = FOLIO_LOCK;
   readonly wbErr = new ErrSeq();
   readonly folioSize: number;
   readonly folioShift: number;
@@ -68,6 +70,7 @@ export class AddressSpace {
 
   constructor(host: MappingHost, memory: Memory, aops: AddressSpaceOperations) {
     this.host = host;
+    this.invalidateLock = new RwSemaphore(INVALIDATE_LOCK, host);
     this.memory = memory;
     this.aops = aops;
     this.folioSize = memory.frameSize;

@@ -9,7 +9,8 @@ import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import { MARK_WRITEBACK } from '../base/xarray.ts';
-import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { lockBit, tryLockBit, unlockBit, waitBit } from '../sched/bit-lock.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
 import { type Folio, FOLIO_LOCK } from './folio.ts';
@@ -21,7 +22,7 @@ import { type FileRaState, pageCacheAsyncRa, pageCacheSyncRa } from './readahead
 export function* folioLock(folio: Folio): Op<void> {
   if (!tryLockBit(folio, FOLIO_LOCK)) yield* lockBit(folio, FOLIO_LOCK);
 }
-export const folioTrylock = (folio: Folio): boolean => tryLockBit(folio, FOLIO_LOCK);
+export const folioTrylock = (folio: Folio): boolean => tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP);
 export const folioUnlock = (folio: Folio): void => {
   unlockBit(folio, FOLIO_LOCK);
 };
@@ -42,7 +43,7 @@ export function filemapTryGrabFolio(mapping: AddressSpace, index: PageIndex): Fo
   }
   const folio = mapping.memory.tryAlloc();
   if (!folio) return null;
-  const locked = tryLockBit(folio, FOLIO_LOCK);
+  const locked = tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP);
   assert(locked, 'a new folio is locked');
   mapping.insert(folio, index);
   return folio;
@@ -97,7 +98,7 @@ function* fillLockedFolio(mapping: AddressSpace, folio: Folio): Op<void> {
   }
   try {
     yield* mapping.aops.readFolio(mapping, folio);
-    if (folio.locked) yield* folio.lockWait.waitFor(() => !folio.locked);
+    if (folio.locked) yield* waitBit(folio, FOLIO_LOCK);
     if (!folio.uptodate) throw errno('EIO', { index: folio.index });
   } catch (e) {
     folio.release();

@@ -14,6 +14,7 @@ import { assert } from '../base/assert.ts';
 import { FsError } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import { tryLockBit } from '../sched/bit-lock.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
 import { type Folio, FOLIO_LOCK } from './folio.ts';
@@ -96,7 +97,7 @@ function* readWindow(
   const lock = mapping.invalidateLock;
   if (!lock.tryShared()) yield* lock.lockShared();
   try {
-    for (let i: number = start; i < end; ) {
+    for (let i: number = start; i < end;) {
       const rac = new ReadaheadControl(mapping);
       i = gather(rac, i, end, markAt);
       if (rac.folios.length > 0) yield* submit(rac);
@@ -114,7 +115,7 @@ function gather(rac: ReadaheadControl, i: number, end: number, markAt: number): 
     if (mapping.pages.get(i)) break;
     const folio = mapping.memory.tryAlloc();
     if (!folio) return end;
-    const locked = tryLockBit(folio, FOLIO_LOCK);
+    const locked = tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP);
     assert(locked, 'a new folio is locked');
     mapping.insert(folio, pageIndex(i));
     folio.readahead = i === markAt;

@@ -11,18 +11,20 @@ import { EXCLUSIVE, type LockClass, OR_GIVE_UP } from './lock-class.ts';
 import { lockdepAcquire, lockdepHandOver, lockdepRelease, lockdepWant } from './lockdep.ts';
 import { type Op, SLEEP } from './op.ts';
 import { announce, exploring, LOCK, SharedObject, touch, TRYLOCK, UNLOCK } from './point.ts';
-import { type Announced, currentOrNull, type Task } from './task.ts';
+import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 export interface BitLockable {
   lockBit: boolean;
   readonly lockWait: WaitQueue;
-  /** Wakes all, without making a wait queue if there is none. */
+  /** Its class, where that is not the same for all of its kind (folios of the device's mapping). */
+  readonly lockClass?: LockClass;
+  /** Wakes all. To have it saves an unlock from making a wait queue where nobody waits. */
   wake?(): void;
 }
 
 /** What a bit has no room for: its identity and its owner. Checked builds only. */
-class BitShadow extends SharedObject implements Announced {
+class BitShadow extends SharedObject implements Announced, WaitTarget {
   readonly name: string;
   readonly bit: BitLockable;
   owner: Task | null = null;
@@ -34,6 +36,9 @@ class BitShadow extends SharedObject implements Announced {
   enabled(): boolean {
     return !this.bit.lockBit;
   }
+  holders(): readonly Task[] {
+    return this.owner === null ? [] : [this.owner];
+  }
 }
 const shadows = new WeakMap<BitLockable, BitShadow>();
 function shadowOf(b: BitLockable, cls: LockClass): BitShadow {
@@ -44,12 +49,9 @@ function shadowOf(b: BitLockable, cls: LockClass): BitShadow {
 /** The task that holds the bit, if that is known. */
 export const bitOwner = (b: BitLockable): Task | null => shadows.get(b)?.owner ?? null;
 
-/** Sleepers on any bit lock. At 0 an unlock has nobody to wake and need not look for a queue. */
-let sleepers = 0;
-
 function take(b: BitLockable, cls: LockClass, subclass: number): void {
   if (CHECKED) {
-    lockdepAcquire(cls, subclass, EXCLUSIVE, b);
+    lockdepAcquire(b.lockClass ?? cls, subclass, EXCLUSIVE, b);
     shadowOf(b, cls).owner = currentOrNull();
   }
   b.lockBit = true;
@@ -68,13 +70,12 @@ export function tryLockBit(b: BitLockable, cls: LockClass, subclass = 0): boolea
 
 /** @context May sleep. */
 export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void> {
-  if (CHECKED) lockdepWant(cls, subclass, EXCLUSIVE, b);
+  if (CHECKED) lockdepWant(b.lockClass ?? cls, subclass, EXCLUSIVE, b);
   if (CHECKED && exploring) yield announce(LOCK, shadowOf(b, cls));
   while (b.lockBit) {
     b.lockWait.prepare(cls.name);
-    sleepers++;
+    if (CHECKED) currentTask().waitsFor = shadowOf(b, cls); // Names the holder; the queue cannot.
     yield SLEEP;
-    sleepers--;
   }
   take(b, cls, subclass);
 }
@@ -89,15 +90,24 @@ export function unlockBit(b: BitLockable, cls: LockClass): void {
     if (exploring) touch(UNLOCK, shadow);
   }
   b.lockBit = false;
-  if (sleepers === 0) return;
   if (b.wake) b.wake();
   else b.lockWait.wakeAll();
 }
 
+/**
+ * Wait until nobody holds the lock, without taking it: a read that somebody else began is over.
+ * Linux: folio_wait_locked(). @context May sleep.
+ */
+export function* waitBit(b: BitLockable, cls: LockClass): Op<void> {
+  if (CHECKED) lockdepWant(b.lockClass ?? cls, 0, EXCLUSIVE, b);
+  yield* b.lockWait.waitFor(() => !b.lockBit, cls.name);
+}
+
 /** From here on the lock is the I/O's: its completion unlocks. @context The holder. */
 export function handOverBit(b: BitLockable, cls: LockClass): void {
-  if (!CHECKED) return;
   assert(b.lockBit, 'only a held lock is handed over');
-  lockdepHandOver(b);
-  shadowOf(b, cls).owner = null;
+  if (CHECKED) {
+    lockdepHandOver(b);
+    shadowOf(b, cls).owner = null;
+  }
 }

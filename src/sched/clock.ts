@@ -76,10 +76,10 @@ export class ManualClock implements Clock {
   }
 
   runDue(): void {
-    let budget = this.timers.length;
-    while (budget-- > 0 && this.timers[0] && this.timers[0].due <= this.ms) {
-      this.timers.shift()!.cb();
-    }
+    let due = 0;
+    while (due < this.timers.length && this.timers[due]!.due <= this.ms) due++;
+    // What is set meanwhile is due now at the earliest and stands behind these.
+    while (due-- > 0 && this.timers[0] && this.timers[0].due <= this.ms) this.timers.shift()!.cb();
   }
 
   /** When the next timer is due, or null. */

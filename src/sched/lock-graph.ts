@@ -1,7 +1,7 @@
 /**
- * The order in which locks were really taken: nodes are (class, subclass), an edge says that one was
- * wanted while another was held. A strong path back along the edges is a deadlock that some
- * schedule can reach, though no schedule so far did.
+ * The order in which locks were really taken: nodes are (class, subclass), an edge says that one
+ * was wanted while another was held. A strong path back along the edges is a deadlock that some
+ * schedule can reach, though none so far did.
  *
  * With readers that no writer keeps out, not every path counts: a step that ends in such a reader
  * does not block a step that begins with a shared hold. Each edge therefore has kinds: is the first

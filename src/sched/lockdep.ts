@@ -9,7 +9,8 @@
  * Callers stand behind `if (CHECKED)`, so that production builds hold nothing of this.
  * @source Documentation/locking/lockdep-design.rst
  */
-import { AssertionError } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
+import { errno } from '../base/errno.ts';
 import {
   EXCLUSIVE,
   type Held,
@@ -31,8 +32,6 @@ import {
   undeclaredText,
 } from './lockdep-report.ts';
 import { currentOrNull, type Task } from './task.ts';
-
-export type { LockReport } from './lockdep-report.ts';
 
 /** Classes held, oldest to newest, as a path in a trie. */
 class Chain {
@@ -57,8 +56,8 @@ export const lockdep = {
   /** Report edges that the declared order does not have. */
   declaredOnly: true,
 };
-let graph = new LockGraph();
-let root = new Chain(null, null, false);
+let graph = /* @__PURE__ */ new LockGraph();
+let root = /* @__PURE__ */ new Chain(null, null, false);
 const reported = new Set<string>();
 /** Handed over: whoever releases it, from wherever, may. */
 let handedOver = new WeakSet<object>();
@@ -82,13 +81,15 @@ const heldNow = (): Held[] => currentOrNull()?.held ?? outside;
 const topOf = (held: readonly Held[]): Chain =>
   held.length === 0 ? root : (held[held.length - 1]!.chain as Chain);
 
-/** Frames of this room say nothing about who wanted the lock. */
+const NOT_OURS =
+  /\/base\/errno\.ts|\/sched\/[a-z-]+\.ts|<anonymous>|node:internal|\/node_modules\//;
+/** Who is at it. Frames of this room say nothing about that, nor do the test runner's. */
 function witness(): Witness {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 40;
-  const lines = (new AssertionError().stack ?? '').split('\n').slice(1);
+  const lines = (errno('EDEADLK').stack ?? '').split('\n').slice(1);
   Error.stackTraceLimit = limit;
-  const ours = lines.filter((l) => !/\/sched\/[a-z-]+\.ts|node:internal|\/node_modules\//.test(l));
+  const ours = lines.filter((l) => !NOT_OURS.test(l));
   const shown = ours.slice(0, 12).map((l) => l.trim().replace(/^at /, ''));
   return { task: currentOrNull()?.name ?? 'code outside of tasks', stack: shown.join('\n') };
 }
@@ -99,7 +100,7 @@ function report(kind: ReportKind, classes: readonly string[], text: string): voi
     reported.add(key);
     lockdep.reports.push({ kind, classes, text });
   }
-  if (lockdep.throws) throw new AssertionError(`lockdep: ${kind}\n${text}`);
+  assert(!lockdep.throws, `lockdep: ${kind}\n${text}`);
 }
 const reportHeld = (kind: ReportKind, classes: readonly string[], what: string): void => {
   report(kind, classes, plainText(what, heldNow(), witness()));
@@ -289,10 +290,11 @@ export function lockdepTaskEnd(task: Task): void {
 
 /** User memory may be touched here, and that may fault. Linux: might_fault(). */
 export function mightFault(): void {
-  if (!CHECKED) return;
-  const { noUser } = topOf(heldNow());
-  if (noUser === null) return;
-  reportHeld('user access', [noUser.name], `user memory is touched under ${noUser.name}`);
+  if (CHECKED) {
+    const { noUser } = topOf(heldNow());
+    if (noUser === null) return;
+    reportHeld('user access', [noUser.name], `user memory is touched under ${noUser.name}`);
+  }
 }
 
 /**
@@ -305,8 +307,9 @@ const reclaim = {};
 
 /** An allocation here may reclaim and so enter the file system, unless the task forbids it. */
 export function mightReclaim(): void {
-  if (!CHECKED || (currentOrNull()?.nofs ?? 0) > 0) return;
-  lockdepWant(FS_RECLAIM, 0, EXCLUSIVE, reclaim);
+  if (CHECKED && (currentOrNull()?.nofs ?? 0) === 0) {
+    lockdepWant(FS_RECLAIM, 0, EXCLUSIVE, reclaim);
+  }
 }
 export function enterReclaim(): void {
   if (CHECKED) lockdepAcquire(FS_RECLAIM, 0, EXCLUSIVE, reclaim);

@@ -115,6 +115,5 @@ export abstract class SharedObject {
  * strategy says, and 0 in production.
  */
 export function choose(below: number, why: string): number {
-  if (!CHECKED) return 0;
-  return currentOrNull()?.runner.choose(below, why) ?? 0;
+  return CHECKED ? (currentOrNull()?.runner.choose(below, why) ?? 0) : 0;
 }

@@ -199,27 +199,39 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
     }
   }
 
+  // The next four are empty in production, where nobody calls them. The bundler sees that a name
+  // is not used only if its use stands inside of `if (CHECKED)`, not behind an early return.
+
   private mayTry(subclass: number): boolean {
-    if (subclass !== OR_GIVE_UP) return false; // The lock that follows announces itself.
-    touch(TRYLOCK, this);
+    if (CHECKED) {
+      if (subclass !== OR_GIVE_UP) return false; // The lock that follows announces itself.
+      touch(TRYLOCK, this);
+    }
     return true;
   }
   /** Under the explorer any waiting writer may win, which covers every order of arrival. */
   private *announceWriter(): Op<void> {
-    yield announce(WQUEUE, this);
-    this.writersQueued++;
-    yield announce(LOCK, this);
-    this.writersQueued--;
-    assert(this.count === 0, 'the explorer let a writer pass that must wait');
+    if (CHECKED) {
+      yield announce(WQUEUE, this);
+      this.writersQueued++;
+      yield announce(LOCK, this);
+      this.writersQueued--;
+      assert(this.count === 0, 'the explorer let a writer pass that must wait');
+    }
   }
   private tookShared(subclass: number): void {
-    lockdepAcquire(this.cls, subclass, SHARED, this);
-    const task = currentOrNull();
-    if (task !== null) this.readers.push(task);
+    if (CHECKED) {
+      lockdepAcquire(this.cls, subclass, SHARED, this);
+      const task = currentOrNull();
+      if (task !== null) this.readers.push(task);
+    }
   }
   private forgetReader(): void {
-    const task = currentOrNull();
-    if (task !== null) this.readers.splice(this.readers.lastIndexOf(task), 1);
+    if (CHECKED) {
+      const task = currentOrNull();
+      const at = task === null ? -1 : this.readers.lastIndexOf(task);
+      if (at >= 0) this.readers.splice(at, 1);
+    }
   }
 
   holders(): readonly Task[] {

@@ -20,8 +20,6 @@ import type { Strategy } from './strategy.ts';
 import { currentOrNull, type Runner, setCurrent, Task } from './task.ts';
 import { describeWaits } from './wait-for.ts';
 
-export type { Strategy } from './strategy.ts';
-
 export interface SchedulerOptions {
   readonly strategy?: Strategy;
   readonly clock?: Clock;
@@ -48,7 +46,7 @@ export class Scheduler implements Runner {
   private lastId = 0;
   /** How many drivers are on the stack. */
   private driving = 0;
-  private lost: { readonly error: unknown }[] = [];
+  private readonly lost: { readonly error: unknown }[] = [];
 
   constructor(options: SchedulerOptions = {}) {
     this.clock = options.clock ?? new ManualClock();
@@ -59,8 +57,8 @@ export class Scheduler implements Runner {
   /** A task of its own. It does not begin before somebody runs tasks. */
   spawn<T>(name: string, op: Op<T>): Task<T> {
     const task = this.newTask(name, op);
-    this.live.add(task as Task);
-    this.makeRunnable(task as Task);
+    this.live.add(task);
+    this.makeRunnable(task);
     return task;
   }
 
@@ -75,7 +73,7 @@ export class Scheduler implements Runner {
     this.driving++;
     try {
       this.turn(task);
-      if (task.state !== 'done') this.drive(task as Task);
+      if (task.state !== 'done') this.drive(task);
       this.clock.runDue?.();
       if (this.runnable.length > 0) this.background();
     } finally {
@@ -134,7 +132,7 @@ export class Scheduler implements Runner {
 
   /** Let `task` run until it sleeps or ends. */
   private turn<T>(task: Task<T>): void {
-    const before = setCurrent(task as Task);
+    const before = setCurrent(task);
     task.state = 'running';
     try {
       const step = task.op.next();
@@ -143,7 +141,7 @@ export class Scheduler implements Runner {
         this.finish(task);
       } else if (CHECKED && step.value >= 0) {
         task.state = 'runnable';
-        this.runnable.push(task as Task);
+        this.runnable.push(task);
       }
     } catch (error) {
       task.failed = true;
@@ -157,13 +155,13 @@ export class Scheduler implements Runner {
   private finish<T>(task: Task<T>): void {
     if (CHECKED) {
       try {
-        lockdepTaskEnd(task as Task);
+        lockdepTaskEnd(task);
       } catch (error) {
         task.failed = true;
         task.error = error;
       }
     }
-    const spawned = this.live.delete(task as Task);
+    const spawned = this.live.delete(task);
     if (task.failed && spawned && !task.observed) this.report(task.error, task.name);
     task.finish();
   }
@@ -189,16 +187,16 @@ export class Scheduler implements Runner {
     while (awaited.state !== 'done') {
       const next = this.pick();
       if (next !== null) this.turn(next);
-      else if (!(this.clock.waitDue?.() ?? false)) throw this.stuck(awaited);
+      else if (!(this.clock.waitDue?.() ?? false)) this.stuck(awaited);
     }
   }
 
-  private stuck(task: Task): Error {
+  private stuck(task: Task): never {
     const facts = { task: task.name, for: task.waitsWhy };
     if (this.external?.() === true) {
-      return errno('EAGAIN', facts, 'only the event loop can complete what this waits for');
+      throw errno('EAGAIN', facts, 'only the event loop can complete what this waits for');
     }
-    return errno('EDEADLK', facts, describeWaits([...this.live]));
+    throw errno('EDEADLK', facts, describeWaits([...this.live]));
   }
 
   /** What an event loop would have run by now gets a bounded number of turns. */
@@ -211,10 +209,10 @@ export class Scheduler implements Runner {
     this.onKick?.();
   }
 
+  /** One at a time, and the awaited task's own first: the next driver throws the next. */
   private throwLost(task: Task | null): void {
-    const lost = this.lost;
-    this.lost = [];
-    if (task?.failed === true) return; // Its own error goes first and most often says why.
-    throw lost[0]!.error;
+    if (task?.failed === true) return;
+    const next = this.lost.shift();
+    if (next !== undefined) throw next.error;
   }
 }

@@ -81,7 +81,7 @@ export class Task<T = unknown> {
 
   /** A task sleeps in one place at a time, so that one entry, used again and again, is enough. */
   get waitNode(): ListNode<Task> {
-    return (this.node ??= new ListNode<Task>(this as Task));
+    return (this.node ??= new ListNode<Task>(this));
   }
 
   /** `cb` hears of the end, be it a result or an error; at once if that was already. */
@@ -99,7 +99,7 @@ export class Task<T = unknown> {
     this.state = 'done';
     const callbacks = this.callbacks;
     this.callbacks = null;
-    if (callbacks !== null) for (const cb of callbacks) cb(this as Task);
+    if (callbacks !== null) for (const cb of callbacks) cb(this);
   }
 
   /** Ends a sleep. The caller has taken the task off its wait list. */
@@ -107,7 +107,8 @@ export class Task<T = unknown> {
     assert(this.state === 'sleeping', 'only a sleeping task is woken');
     this.state = 'runnable';
     this.waitsFor = null;
-    this.runner.makeRunnable(this as Task);
+    this.waitsWhy = '';
+    this.runner.makeRunnable(this);
   }
 }
 

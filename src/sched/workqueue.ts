@@ -17,6 +17,8 @@ export class Work {
   readonly fn: () => Op<void>;
   /** On the list, not yet begun. */
   queued = false;
+  /** Its place among all items that were ever queued. */
+  ticket = 0;
   /** Stops the timer of delayed work. */
   stopTimer: (() => void) | null = null;
 
@@ -36,10 +38,9 @@ export class Workqueue {
   private readonly cls: LockClass;
   private list: Work[] = [];
   private running: Work | null = null;
+  private runningTicket = 0;
   private worker: Task | null = null;
-  /** How many items were ever queued, and how many are done. */
-  private queuedCount = 0;
-  private doneCount = 0;
+  private lastTicket = 0;
   private readonly progress: WaitQueue;
 
   constructor(scheduler: Scheduler, name: string) {
@@ -57,7 +58,7 @@ export class Workqueue {
     if (work.queued) return false;
     work.queued = true;
     this.list.push(work);
-    this.queuedCount++;
+    work.ticket = ++this.lastTicket;
     this.worker ??= this.scheduler.spawn(`kworker/${this.name}`, this.work());
     return true;
   }
@@ -81,7 +82,6 @@ export class Workqueue {
     if (at >= 0) {
       this.list.splice(at, 1);
       work.queued = false;
-      this.doneCount++;
       this.progress.wakeAll();
     }
     return was;
@@ -96,8 +96,17 @@ export class Workqueue {
 
   /** Wait for all that is on the list now. Timers are not awaited. @context May sleep. */
   *flush(): Op<void> {
-    const goal = this.queuedCount;
-    if (this.doneCount < goal) yield* this.waitUntil(() => this.doneCount >= goal);
+    const last = this.lastTicket;
+    if (!this.isPast(last)) yield* this.waitUntil(() => this.isPast(last));
+  }
+
+  /** Everything up to `ticket` has ended or was taken back. */
+  private isPast(ticket: number): boolean {
+    return this.runningTicket > ticket || (this.running === null && !this.isListed(ticket));
+  }
+  private isListed(ticket: number): boolean {
+    const first = this.list[0];
+    return first !== undefined && first.ticket <= ticket;
   }
 
   /** Wait until the list is empty, work that queues more work included. @context May sleep. */
@@ -122,6 +131,7 @@ export class Workqueue {
   private *run(work: Work): Op<void> {
     work.queued = false;
     this.running = work;
+    this.runningTicket = work.ticket; // Its own may change: it may queue itself anew.
     if (CHECKED) lockdepAcquire(this.cls, 0, EXCLUSIVE, this);
     try {
       yield* work.fn();
@@ -130,7 +140,6 @@ export class Workqueue {
     } finally {
       if (CHECKED) lockdepRelease(this.cls, this);
       this.running = null;
-      this.doneCount++;
       this.progress.wakeAll();
     }
   }

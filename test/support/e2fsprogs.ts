@@ -6,13 +6,16 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
 const ENV = {
   ...process.env,
   LC_ALL: 'C',
+  TZ: 'UTC',
+  E2FSCK_CONFIG: '/dev/null',
+  MKE2FS_CONFIG: fileURLToPath(new URL('../../scripts/golden/mke2fs.conf', import.meta.url)),
   PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
-  MKE2FS_SYNC: '0',
 };
 
 /** An image file. */

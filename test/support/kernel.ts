@@ -2,11 +2,12 @@
  * Linux itself as the judge: mount an image through a loop device, work in it with Python (Node has
  * no calls for attributes), unmount. Needs root, loop devices and python3; else the test is skipped.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestImage } from './e2fsprogs.ts';
 import { makeImage, scratchDir } from './e2fsprogs.ts';
+import { haveLoop } from './judges.ts';
 
 /**
  * Mount, run `script` with the mount point as its argument, unmount.
@@ -29,10 +30,9 @@ let known: boolean | undefined;
 /** Can this machine mount images with these features? Asked inside a test: it makes one. */
 export function kernelMounts(args: string[] = ['-t', 'ext4']): boolean {
   if (args.length === 2 && known !== undefined) return known;
-  const able = process.getuid?.() === 0 && spawnSync('python3', ['--version']).status === 0;
   let mounts = false;
   try {
-    mounts = able && inKernel(makeImage(args, '8M'), 'print(1)') === '1\n';
+    mounts = haveLoop() && inKernel(makeImage(args, '8M'), 'print(1)') === '1\n';
   } catch {
     mounts = false;
   }

@@ -10,7 +10,7 @@
 import { nameToBytes, type Name } from '../../base/name.ts';
 import { LE } from '../../base/struct.ts';
 import { sha256 } from '../../base/sha2.ts';
-import { casefold } from './casefold.ts';
+import { casefold, isUtf8 } from './casefold.ts';
 import { type DirShape, type NameMatcher, isDotEntry, storedHash } from './dir-entry.ts';
 import { DirEntry2, DirEntryTail } from './disk/dirent.ts';
 import { nokeyName } from './disk/encryption.ts';
@@ -179,7 +179,7 @@ export class Ext4Filename {
 export function nameIsAllowed(dir: Ext4Inode, name: Name): boolean {
   if (!isCasefolded(dir)) return true;
   const flags = Superblock.s_encoding_flags.get(dir.sb.sbh.view, dir.sb.sbAt);
-  return (flags & EXT4_ENC_STRICT_MODE_FL) === 0 || casefold(nameToBytes(name)) !== null;
+  return (flags & EXT4_ENC_STRICT_MODE_FL) === 0 || isUtf8(nameToBytes(name));
 }
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

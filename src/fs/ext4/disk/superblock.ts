@@ -178,6 +178,8 @@ export const EXT3_JNL_BACKUP_BLOCKS = 1;
 export const EXT4_ENC_UTF8_12_1 = 1;
 /** s_encoding_flags: a name that is not valid UTF-8 is refused. */
 export const EXT4_ENC_STRICT_MODE_FL = 0x0001;
+/** s_encoding_flags: a name is looked for by its hash alone, not in every block after a miss. */
+export const EXT4_ENC_NO_COMPAT_FALLBACK_FL = 0x0002;
 
 /** s_first_error_errcode, s_last_error_errcode. @source fs/ext4/ext4.h:EXT4_ERR_* */
 export const EXT4_ERR_UNKNOWN = 1;
