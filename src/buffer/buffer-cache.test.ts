@@ -35,10 +35,16 @@ test('waves reach the device in order, lowest first, and the trigger runs before
     if (bio.op === 'write') order.push(bio.sector / 2);
     start(bio);
   };
-  for (const [nr, wave] of [[3, 1], [9, 0], [1, 2]] as const) {
+  for (const [nr, wave] of [
+    [3, 1],
+    [9, 0],
+    [1, 2],
+  ] as const) {
     const bh = s.runToEnd(cache.getNew(pblk(nr)));
     bh.wave = wave;
-    bh.trigger = (b) => { b.data[0] = 100 + nr; };
+    bh.trigger = (b) => {
+      b.data[0] = 100 + nr;
+    };
     cache.markDirty(bh);
     bh.put();
   }
@@ -87,4 +93,3 @@ test('a read error reaches the reader, and the next reader tries again', () => {
   fail = false;
   expect(s.runToEnd(cache.bread(pblk(2))).uptodate).toBe(true);
 });
-

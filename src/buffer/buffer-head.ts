@@ -19,7 +19,7 @@ import { WaitQueue } from '../sched/wait-queue.ts';
 import type { Folio } from '../mm/folio.ts';
 
 /** Guards reading a block in, and changes of blocks that several handles share. */
-export const BUFFER_LOCK = lockClass('buffer', { after: ['inode.i_data_sem', 'folio'] });
+export const BUFFER_LOCK = lockClass('buffer', { after: ['*'] });
 
 /** Puts the checksum into the block; `seed` is what the owner gave with it. */
 export type BufferTrigger = (bh: BufferHead) => void;
@@ -52,6 +52,9 @@ export class BufferHead implements BitLockable {
 
   get lockWait(): WaitQueue {
     return (this.waiters ??= new WaitQueue('buffer'));
+  }
+  wake(): void {
+    this.waiters?.wakeAll();
   }
 
   hold(): this {

@@ -35,7 +35,7 @@ const PG_VERITY_CHECKED = 128;
  * both i_rwsem. The transaction starts below it (design decision 3).
  */
 export const FOLIO_LOCK = lockClass('folio', {
-  after: ['inode.i_rwsem', 'mapping.invalidate_lock', 's_writepages_rwsem'],
+  after: ['inode.i_rwsem', 'mapping.invalidate_lock', 's_writepages_rwsem', 'sb_internal'],
   nest: 'index',
   noUser: true,
 });
@@ -83,6 +83,9 @@ export class Folio implements BitLockable {
   }
   set lockBit(on: boolean) {
     this.put(PG_LOCKED, on);
+  }
+  get lockClass(): LockClass {
+    return this.mapping?.folioLockClass ?? FOLIO_LOCK;
   }
   /** Sleepers for the lock bit and for the writeback bit. */
   get lockWait(): WaitQueue {
@@ -147,7 +150,7 @@ export class Folio implements BitLockable {
   }
   set index(i: PageIndex) {
     this.indexHigh = Math.floor(i / 2 ** 32);
-    this.words[this.at + 2] = i % 2 ** 32 | 0;
+    this.words[this.at + 2] = (i % 2 ** 32) | 0;
   }
 
   /** Byte offset of this folio in its mapping. */

@@ -11,18 +11,20 @@ import { EXCLUSIVE, type LockClass, OR_GIVE_UP } from './lock-class.ts';
 import { lockdepAcquire, lockdepHandOver, lockdepRelease, lockdepWant } from './lockdep.ts';
 import { type Op, SLEEP } from './op.ts';
 import { announce, exploring, LOCK, SharedObject, touch, TRYLOCK, UNLOCK } from './point.ts';
-import { type Announced, currentOrNull, type Task } from './task.ts';
+import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 export interface BitLockable {
   lockBit: boolean;
   readonly lockWait: WaitQueue;
+  /** Its class, where that is not the same for all of its kind (folios of the device's mapping). */
+  readonly lockClass?: LockClass;
   /** Wakes all. To have it saves an unlock from making a wait queue where nobody waits. */
   wake?(): void;
 }
 
 /** What a bit has no room for: its identity and its owner. Checked builds only. */
-class BitShadow extends SharedObject implements Announced {
+class BitShadow extends SharedObject implements Announced, WaitTarget {
   readonly name: string;
   readonly bit: BitLockable;
   owner: Task | null = null;
@@ -33,6 +35,9 @@ class BitShadow extends SharedObject implements Announced {
   }
   enabled(): boolean {
     return !this.bit.lockBit;
+  }
+  holders(): readonly Task[] {
+    return this.owner === null ? [] : [this.owner];
   }
 }
 const shadows = new WeakMap<BitLockable, BitShadow>();
@@ -46,7 +51,7 @@ export const bitOwner = (b: BitLockable): Task | null => shadows.get(b)?.owner ?
 
 function take(b: BitLockable, cls: LockClass, subclass: number): void {
   if (CHECKED) {
-    lockdepAcquire(cls, subclass, EXCLUSIVE, b);
+    lockdepAcquire(b.lockClass ?? cls, subclass, EXCLUSIVE, b);
     shadowOf(b, cls).owner = currentOrNull();
   }
   b.lockBit = true;
@@ -65,10 +70,11 @@ export function tryLockBit(b: BitLockable, cls: LockClass, subclass = 0): boolea
 
 /** @context May sleep. */
 export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void> {
-  if (CHECKED) lockdepWant(cls, subclass, EXCLUSIVE, b);
+  if (CHECKED) lockdepWant(b.lockClass ?? cls, subclass, EXCLUSIVE, b);
   if (CHECKED && exploring) yield announce(LOCK, shadowOf(b, cls));
   while (b.lockBit) {
     b.lockWait.prepare(cls.name);
+    if (CHECKED) currentTask().waitsFor = shadowOf(b, cls); // Names the holder; the queue cannot.
     yield SLEEP;
   }
   take(b, cls, subclass);
@@ -93,7 +99,7 @@ export function unlockBit(b: BitLockable, cls: LockClass): void {
  * Linux: folio_wait_locked(). @context May sleep.
  */
 export function* waitBit(b: BitLockable, cls: LockClass): Op<void> {
-  if (CHECKED) lockdepWant(cls, 0, EXCLUSIVE, b);
+  if (CHECKED) lockdepWant(b.lockClass ?? cls, 0, EXCLUSIVE, b);
   yield* b.lockWait.waitFor(() => !b.lockBit, cls.name);
 }
 

@@ -107,6 +107,7 @@ export class Task<T = unknown> {
     assert(this.state === 'sleeping', 'only a sleeping task is woken');
     this.state = 'runnable';
     this.waitsFor = null;
+    this.waitsWhy = '';
     this.runner.makeRunnable(this);
   }
 }

@@ -139,7 +139,7 @@ export class Inode {
   iops: InodeOperations = {};
   fops: FileOperations = {};
   readonly mapping: AddressSpace;
-  readonly rwsem = new RwSemaphore(I_RWSEM);
+  readonly rwsem = new RwSemaphore(I_RWSEM, this);
   /** Direct I/O in flight (inode_dio_begin / inode_dio_wait). */
   dioCount = 0;
   readonly dioIdle = new WaitQueue('inode_dio_wait');

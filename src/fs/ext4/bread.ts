@@ -88,3 +88,10 @@ export function* ext4Append(
   }
   return { bh, lblk };
 }
+
+/** The first block after the hole at `lblk` that may be mapped. */
+export function* ext4SkipHole(inode: Ext4Inode, lblk: Lblk): Op<Lblk> {
+  const map = new MapRequest().ask(lblk, 0x7fff_ffff);
+  const got = yield* ext4MapBlocks(null, inode, map, 0);
+  return toLblk(lblk + (got > 0 ? 1 : Math.max(1, map.len)));
+}

@@ -34,8 +34,8 @@ export class Ext4Inode extends Inode {
   /** The 60 bytes of i_block: extent root, block map, device number or fast symlink. */
   readonly iData = new Uint8Array(60);
   readonly iDataView = new DataView(this.iData.buffer);
-  readonly dataSem = new RwSemaphore(I_DATA_SEM);
-  readonly xattrSem = new RwSemaphore(XATTR_SEM);
+  readonly dataSem = new RwSemaphore(I_DATA_SEM, this);
+  readonly xattrSem = new RwSemaphore(XATTR_SEM, this);
   /** Cached mappings and the sequence counter that validates cookies. */
   readonly es: ExtentStatusTree;
   /** Size on disk, bytes; at most i_size. */

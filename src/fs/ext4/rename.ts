@@ -6,12 +6,13 @@
 import { corrupted, errno } from '../../base/errno.ts';
 import { lblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
+import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import type { Dentry } from '../../vfs/dcache.ts';
 import { type Inode, S_DIRSYNC, S_SYNC } from '../../vfs/inode.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../vfs/rename.ts';
 import { checkDots, checkNewName, ext4AddEntry, ext4EmptyDir, updateDxFlag } from './dir-add.ts';
-import { dirtyDirblock, leafAccess, nodeAccess, readDirblockOrHole } from './dir-block.ts';
+import { dirtyDirblock, ext4ReadDirblock, leafAccess, nodeAccess } from './dir-block.ts';
 import { inlineParent, setInlineParent } from './dir-inline.ts';
 import {
   ext4DeleteEntry,
@@ -193,6 +194,10 @@ function* point(
   }
 }
 
+/** The block with "." and "..": the root of a tree, or the first leaf. */
+const firstBlock = (dir: Ext4Inode): Op<BufferHead> =>
+  ext4ReadDirblock(dir, lblk(0), isIndexed(dir) ? 'node' : 'leaf');
+
 /** Does ".." say what the tree says? @throws EUCLEAN */
 function* checkParent(dir: Ext4Inode, parent: number): Op<void> {
   let got = 0;
@@ -200,8 +205,7 @@ function* checkParent(dir: Ext4Inode, parent: number): Op<void> {
     got = inlineParent(dir);
   } else {
     const shape = dirShape(dir);
-    const bh = yield* readDirblockOrHole(dir, lblk(0), 'any');
-    if (!bh) throw corrupted('ext4_inode', 'i_block', { ino: dir.ino, lblk: 0, hole: true });
+    const bh = yield* firstBlock(dir);
     try {
       const area = linearArea(dir, bh, 0, shape);
       got = DirEntry2.inode.get(area.view, checkDots(area, shape, dir.ino));
@@ -221,8 +225,7 @@ function* setParent(handle: Handle, dir: Ext4Inode, parent: number): Op<void> {
     return;
   }
   const shape = dirShape(dir);
-  const bh = yield* readDirblockOrHole(dir, lblk(0), 'any');
-  if (!bh) return;
+  const bh = yield* firstBlock(dir);
   try {
     const area = linearArea(dir, bh, 0, shape);
     const at = checkDots(area, shape, dir.ino);
