@@ -9,14 +9,14 @@
 import { assert } from '../base/assert.ts';
 import { errno, type FsError } from '../base/errno.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
-import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { Bio, REQ_META } from '../block/bio.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
 import { filemapGrabFolio, folioUnlock } from '../mm/filemap.ts';
-import type { Folio } from '../mm/folio.ts';
+import { BDEV_FOLIO_LOCK, type Folio } from '../mm/folio.ts';
 import { filemapCleanFolio, filemapDirtyFolio } from '../mm/page-writeback.ts';
 import type { Memory } from '../mm/vmscan.ts';
 import { BUFFER_LOCK, BufferHead } from './buffer-head.ts';
@@ -41,6 +41,7 @@ export class BufferCache {
     this.blockSize = blockSize;
     this.perFolio = memory.frameSize / blockSize;
     this.mapping = new AddressSpace({ ino: 0, size: device.size }, memory, this.aops());
+    this.mapping.folioLockClass = BDEV_FOLIO_LOCK;
   }
 
   /** The block's head with a reference if it is cached and uptodate. @context Does not sleep. */
@@ -107,28 +108,32 @@ export class BufferCache {
   /** Read a run of blocks that will be wanted soon; errors are left to who wants them. */
   *readahead(start: Pblk, count: number): Op<void> {
     const heads: BufferHead[] = [];
-    this.device.queue.plug();
     try {
       for (let i = 0; i < count; i++) {
         const nr = pblk(start + i);
         if ((nr + 1) * this.blockSize > this.device.size) break;
-        const bh = yield* this.getblk(nr);
-        if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK)) {
-          bh.put();
-          continue;
-        }
-        heads.push(bh);
-        const bio = this.bioFor('read', bh);
-        bio.endIo = (b) => {
-          if (!b.error) bh.uptodate = true;
-          unlockBit(bh, BUFFER_LOCK);
-        };
-        this.device.submit(bio);
+        heads.push(yield* this.getblk(nr));
       }
+      this.readUnread(heads);
     } finally {
-      this.device.queue.unplug();
       for (const bh of heads) bh.put();
     }
+  }
+
+  /** Start reading those that need it. The folios are all there: from here on nothing sleeps. */
+  private readUnread(heads: readonly BufferHead[]): void {
+    this.device.queue.plug();
+    for (const bh of heads) {
+      if (bh.uptodate || !tryLockBit(bh, BUFFER_LOCK)) continue;
+      handOverBit(bh, BUFFER_LOCK);
+      const bio = this.bioFor('read', bh);
+      bio.endIo = (b) => {
+        if (!b.error) bh.uptodate = true;
+        unlockBit(bh, BUFFER_LOCK);
+      };
+      this.device.submit(bio);
+    }
+    this.device.queue.unplug();
   }
 
   /** @context Does not sleep. The caller holds a reference. */

@@ -11,11 +11,11 @@
 import { assert } from '../base/assert.ts';
 import { MARK_DIRTY, MARK_TOWRITE, MARK_WRITEBACK, XArray } from '../base/xarray.ts';
 import { log2, type PageIndex, pageIndex, shiftDown } from '../base/units.ts';
-import { lockClass } from '../sched/lock-class.ts';
+import { type LockClass, lockClass } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
 import { ErrSeq } from './errseq.ts';
-import { Folio } from './folio.ts';
+import { type Folio, FOLIO_LOCK } from './folio.ts';
 import type { ReadaheadControl } from './readahead.ts';
 import type { Memory } from './vmscan.ts';
 import type { WritebackControl } from './page-writeback.ts';
@@ -61,6 +61,8 @@ export class AddressSpace {
   readonly pages = new XArray<Folio>();
   readonly invalidateLock = new RwSemaphore(INVALIDATE_LOCK);
   readonly wbErr = new ErrSeq();
+  /** Class of its folios' locks. */
+  folioLockClass: LockClass = FOLIO_LOCK;
   readonly folioSize: number;
   readonly folioShift: number;
   /** Where a limited write-back goes on. */

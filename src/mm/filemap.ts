@@ -12,18 +12,18 @@ import { MARK_WRITEBACK } from '../base/xarray.ts';
 import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 import type { IovIter } from './iov-iter.ts';
 import { folioWaitWriteback, wbcAll } from './page-writeback.ts';
 import { type FileRaState, pageCacheAsyncRa, pageCacheSyncRa } from './readahead.ts';
 
 /** @context May sleep. The caller has a reference and looks at `mapping` again afterwards. */
 export function* folioLock(folio: Folio): Op<void> {
-  if (!tryLockBit(folio, FOLIO_LOCK)) yield* lockBit(folio, FOLIO_LOCK);
+  if (!tryLockBit(folio, folio.lockClass)) yield* lockBit(folio, folio.lockClass);
 }
-export const folioTrylock = (folio: Folio): boolean => tryLockBit(folio, FOLIO_LOCK);
+export const folioTrylock = (folio: Folio): boolean => tryLockBit(folio, folio.lockClass);
 export const folioUnlock = (folio: Folio): void => {
-  unlockBit(folio, FOLIO_LOCK);
+  unlockBit(folio, folio.lockClass);
 };
 
 /** Read completion: publish the outcome and unlock. @context Outside of tasks too. */
@@ -36,13 +36,15 @@ export function folioEndRead(folio: Folio, ok: boolean): void {
 export function filemapTryGrabFolio(mapping: AddressSpace, index: PageIndex): Folio | null {
   const found = mapping.pages.get(index);
   if (found) {
-    if (!tryLockBit(found, FOLIO_LOCK)) return null;
+    if (!tryLockBit(found, found.lockClass)) return null;
     found.hold();
     return found;
   }
   const folio = mapping.memory.tryAlloc();
   if (!folio) return null;
-  const locked = tryLockBit(folio, FOLIO_LOCK);
+  folio.lockClass = mapping.folioLockClass;
+  folio.index = index;
+  const locked = tryLockBit(folio, folio.lockClass);
   assert(locked, 'a new folio is locked');
   mapping.insert(folio, index);
   return folio;

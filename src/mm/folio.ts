@@ -16,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import { ListNode } from '../base/list.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import type { BitLockable } from '../sched/bit-lock.ts';
-import { lockClass } from '../sched/lock-class.ts';
+import { type LockClass, lockClass } from '../sched/lock-class.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { PageMemory } from './page-memory.ts';
@@ -40,11 +40,16 @@ export const FOLIO_LOCK = lockClass('folio', {
   noUser: true,
 });
 
+/** Folios of a block device hold metadata: they are wanted under every lock that guards some. */
+export const BDEV_FOLIO_LOCK = lockClass('bdev folio', { after: ['*'], nest: 'index' });
+
 export class Folio implements BitLockable {
   /** Offset of this folio's words; also its stable identity. */
   readonly at: number;
   readonly data: Uint8Array;
   mapping: AddressSpace | null = null;
+  /** FOLIO_LOCK or another, as the mapping says; stays when the folio leaves the mapping. */
+  lockClass: LockClass = FOLIO_LOCK;
   /** Per-block state of iomap, or the buffer heads of the device's mapping. */
   private: object | null = null;
   readonly lru = new ListNode<Folio>(this);

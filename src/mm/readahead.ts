@@ -16,7 +16,7 @@ import { type PageIndex, pageIndex } from '../base/units.ts';
 import { tryLockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 
 /** Largest window in bytes. Linux's default is 128 KiB; image files answer in larger pieces. */
 const MAX_WINDOW = 1 << 20;
@@ -114,7 +114,9 @@ function gather(rac: ReadaheadControl, i: number, end: number, markAt: number): 
     if (mapping.pages.get(i)) break;
     const folio = mapping.memory.tryAlloc();
     if (!folio) return end;
-    const locked = tryLockBit(folio, FOLIO_LOCK);
+    folio.lockClass = mapping.folioLockClass;
+    folio.index = pageIndex(i);
+    const locked = tryLockBit(folio, folio.lockClass);
     assert(locked, 'a new folio is locked');
     mapping.insert(folio, pageIndex(i));
     folio.readahead = i === markAt;

@@ -19,7 +19,7 @@ import { List } from '../base/list.ts';
 import { tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 import { PAGE_SIZE, PageMemory } from './page-memory.ts';
 
 /** Folios freed in one go: amortises the walk over those that cannot go. */
@@ -175,12 +175,12 @@ export class Memory {
     const mapping = folio.mapping;
     assert(mapping !== null, 'folio on the LRU without a mapping');
     if (folio.refcount > 1 || folio.dirty || folio.writeback) return false;
-    if (!tryLockBit(folio, FOLIO_LOCK)) return false;
+    if (!tryLockBit(folio, folio.lockClass)) return false;
     folio.hold();
     const release = mapping.aops.releaseFolio;
     const gone = folio.private === null || (release?.(folio) ?? false);
     if (gone) mapping.remove(folio);
-    unlockBit(folio, FOLIO_LOCK);
+    unlockBit(folio, folio.lockClass);
     folio.release();
     return gone;
   }
