@@ -10,6 +10,7 @@ import { errno } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import { MARK_WRITEBACK } from '../base/xarray.ts';
 import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Folio } from './folio.ts';
@@ -21,7 +22,9 @@ import { type FileRaState, pageCacheAsyncRa, pageCacheSyncRa } from './readahead
 export function* folioLock(folio: Folio): Op<void> {
   if (!tryLockBit(folio, folio.lockClass)) yield* lockBit(folio, folio.lockClass);
 }
-export const folioTrylock = (folio: Folio): boolean => tryLockBit(folio, folio.lockClass);
+/** For those who can do without: a failure is an outcome. */
+export const folioTrylock = (folio: Folio): boolean =>
+  tryLockBit(folio, folio.lockClass, OR_GIVE_UP);
 export const folioUnlock = (folio: Folio): void => {
   unlockBit(folio, folio.lockClass);
 };

@@ -17,6 +17,7 @@ import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
 import { List } from '../base/list.ts';
 import { tryLockBit, unlockBit } from '../sched/bit-lock.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import type { Folio } from './folio.ts';
@@ -175,7 +176,7 @@ export class Memory {
     const mapping = folio.mapping;
     assert(mapping !== null, 'folio on the LRU without a mapping');
     if (folio.refcount > 1 || folio.dirty || folio.writeback) return false;
-    if (!tryLockBit(folio, folio.lockClass)) return false;
+    if (!tryLockBit(folio, folio.lockClass, OR_GIVE_UP)) return false;
     folio.hold();
     const release = mapping.aops.releaseFolio;
     const gone = folio.private === null || (release?.(folio) ?? false);
