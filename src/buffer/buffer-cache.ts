@@ -258,7 +258,6 @@ export class BufferCache {
   private aops(): AddressSpaceOperations {
     const cache = this;
     return {
-      // eslint-disable-next-line require-yield
       *readFolio(_mapping, folio) {
         folio.uptodate = true;
         folioUnlock(folio);

@@ -323,7 +323,6 @@ function* iterateInline(dir: Ext4Inode, ctx: DirContext): Op<void> {
 }
 
 /** Positions are what earlier reads gave: hashes may lie past the size, and past any file's. */
-// eslint-disable-next-line require-yield
 function* llseek(file: File, offset: number, whence: number): Op<number> {
   const dir = file.inode as Ext4Inode;
   const end = isReadByHash(dir) ? EOF_POS : dir.size;

@@ -70,7 +70,7 @@ function* writeLocked(file: File, iter: IovIter, where: number): Op<number> {
 }
 
 export const ext4FileOperations: FileOperations = {
-  // eslint-disable-next-line require-yield -- nothing to wait for: the key is never there
+  // Nothing to wait for: the key is never there.
   *open(inode, file) {
     const ei = inode as Ext4Inode;
     if (ei.hasFlag(EXT4_ENCRYPT_FL)) throw errno('ENOKEY', { ino: inode.ino });

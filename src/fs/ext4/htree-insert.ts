@@ -279,7 +279,7 @@ function lowerRoot(root: DxFrame, fresh: DxFrame, lblk: Lblk): void {
 export function* makeIndexedDir(handle: Handle, dir: Ext4Inode, bh: BufferHead): Op<void> {
   const shape = dirShape(dir);
   const { blockSize } = dir.sb.geo;
-  const area = leafArea(bh, shape, 0 as Lblk);
+  const area = leafArea(bh, shape, 0);
   const dotdotAt = checkedRecLen(area, 0, shape);
   const namesAt = dotdotAt + checkedRecLen(area, dotdotAt, shape);
   const parent = DirEntry2.inode.get(bh.view, dotdotAt);

@@ -122,7 +122,7 @@ function newName(dir: Ext4Inode, dentry: Dentry): Ext4Filename {
   return fname;
 }
 
-// eslint-disable-next-line require-yield -- nothing to fill
+// Nothing to fill.
 function* nothing(): Op<void> {
   return;
 }
@@ -137,7 +137,6 @@ function* create(vfsDir: Inode, dentry: Dentry, mode: number): Op<void> {
 function* mknod(vfsDir: Inode, dentry: Dentry, mode: number, rdev: number): Op<void> {
   const dir = ext4(vfsDir);
   const fname = newName(dir, dentry);
-  // eslint-disable-next-line require-yield
   const inode = yield* makeInode(dir, fname, mode, 'create', function* (_h, fresh): Op<void> {
     if (fresh.type !== S_IFREG) storeRdev(fresh, rdev);
   });
