@@ -150,7 +150,7 @@ export function dputNowait(dentry: Dentry): boolean {
 
 /** Drop a reference. @context May sleep: an unlinked inode may go with it. No locks, no handle. */
 export function* dput(dentry: Dentry): Op<void> {
-  for (let d: Dentry | null = dentry; d !== null && !dputNowait(d); ) {
+  for (let d: Dentry | null = dentry; d !== null && !dputNowait(d);) {
     const { inode } = d;
     const up: Dentry | null = detach(d);
     if (inode) yield* iput(inode);
@@ -273,7 +273,10 @@ export function* shrinkForUmount(sb: SuperBlock): Op<boolean> {
     if (children) order.push(...children.values());
   }
   for (const d of order.reverse()) {
-    if (d !== root && d.count === 0) yield* dput(d.hold());
+    if (d === root || d.count > 0) continue;
+    // Unhashed it does not stay cached.
+    dDrop(d);
+    yield* dput(d.hold());
   }
   return root.count === 1 && (root.children?.size ?? 0) === 0;
 }

@@ -81,7 +81,13 @@ export interface InodeOperations {
   rmdir?(dir: Inode, dentry: Dentry): Op<void>;
   /** `newDentry` may be negative. flags: RENAME_NOREPLACE, RENAME_EXCHANGE. Checks of types and
    *  permissions are done; the file system looks at emptiness, space and links. */
-  rename?(oldDir: Inode, oldDentry: Dentry, newDir: Inode, newDentry: Dentry, flags: number): Op<void>;
+  rename?(
+    oldDir: Inode,
+    oldDentry: Dentry,
+    newDir: Inode,
+    newDentry: Dentry,
+    flags: number,
+  ): Op<void>;
   /** A nameless file that vanishes with its last reference unless it is linked (O_TMPFILE). */
   tmpfile?(dir: Inode, mode: number): Op<Inode>;
   /** Target of a symlink. */
@@ -102,7 +108,12 @@ export interface InodeOperations {
   setxattr?(inode: Inode, name: Name, value: Uint8Array | null, flags: number): Op<void>;
   listxattr?(inode: Inode): Op<Name[]>;
   /** Extents of the file, in order, from `start` (bytes) on; `visit` returns false to stop. */
-  fiemap?(inode: Inode, start: number, length: number, visit: (e: FiemapExtent) => boolean): Op<void>;
+  fiemap?(
+    inode: Inode,
+    start: number,
+    length: number,
+    visit: (e: FiemapExtent) => boolean,
+  ): Op<void>;
 }
 
 export interface FiemapExtent {

@@ -181,7 +181,7 @@ export class Namei {
 
   /** `..`: not above the process's root; out of a mount by the directory that it covers. */
   private up(dentry: Dentry): Dentry {
-    for (let d = dentry; d !== this.root; ) {
+    for (let d = dentry; d !== this.root;) {
       if (d.parent) return d.parent.mounted ? mountRoot(d.parent) : d.parent;
       const { mountpoint } = d.sb;
       if (!mountpoint) return d;

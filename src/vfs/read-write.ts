@@ -131,12 +131,7 @@ export function genericLlseek(file: File, offset: number, whence: number): numbe
 }
 
 /** @throws EBADF, EINVAL, EFBIG, EISDIR, ENODEV, EOPNOTSUPP, EPERM, EROFS, ENOSPC */
-export function* vfsFallocate(
-  file: File,
-  mode: number,
-  offset: number,
-  length: number,
-): Op<void> {
+export function* vfsFallocate(file: File, mode: number, offset: number, length: number): Op<void> {
   const { inode } = file;
   if (offset < 0 || length <= 0) throw errno('EINVAL', { offset, length });
   if (mode & ~FALLOC_KNOWN) throw errno('EOPNOTSUPP', { mode });

@@ -31,7 +31,13 @@ import { inodeInitOwner } from '../../vfs/cred.ts';
 import { type Dentry, dInstantiate, dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileOperations } from '../../vfs/file.ts';
 import { Inode, type InodeOperations, S_IFDIR, S_IFLNK, S_IFREG } from '../../vfs/inode.ts';
-import { ihold, insertInodeLocked, iput, iputNowait, unlockNewInode } from '../../vfs/inode-cache.ts';
+import {
+  ihold,
+  insertInodeLocked,
+  iput,
+  iputNowait,
+  unlockNewInode,
+} from '../../vfs/inode-cache.ts';
 import { dirModified, emitDots, inodeChanged, noopFsync } from '../../vfs/libfs.ts';
 import { lockInode } from '../../vfs/namei.ts';
 import { genericLlseek, genericWriteChecks } from '../../vfs/read-write.ts';
