@@ -7,7 +7,7 @@
  * stale one would zero or skip what write-back has put on the device in between.
  * @source fs/iomap/buffered-io.c:iomap_file_buffered_write()
  */
-import { errno } from '../base/errno.ts';
+import { errno, FsError } from '../base/errno.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
@@ -54,7 +54,7 @@ export function* iomapFileBufferedWrite(
       done += written;
     }
   } catch (e) {
-    if (done === 0) throw e;
+    if (done === 0 || !(e instanceof FsError)) throw e;
   }
   return done;
 }

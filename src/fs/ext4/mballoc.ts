@@ -38,7 +38,7 @@ import {
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
-import { dropWindow, dropAllWindows, freeRunOutsideWindows, takeWindow, useWindow } from './windows.ts';
+import { cutWindow, dropWindow, dropAllWindows, freeRunOutsideWindows, takeWindow, useWindow } from './windows.ts';
 
 export interface AllocRequest {
   readonly inode: Ext4Inode;
@@ -106,12 +106,14 @@ export function* ext4MbNewBlocks(
   if (clusters < 1) throw errno('ENOSPC');
   const goal = ar.goal ?? defaultGoal(ar);
   let run = ar.metadata ? null : useWindow(inode, ar.lblk, clusters);
+  const ours = run !== null;
   run ??= yield* findRun(ar, goal, clusters);
   if (!run) {
     dropAllWindows(sb);
     run = yield* findRun(ar, goal, clusters);
   }
   if (!run) throw errno('ENOSPC');
+  if (!ours) cutWindow(inode, run);
   yield* markUsed(handle, sb, run);
   const start = groupFirstBlock(sb, run.group) + run.start * ratio;
   const len = Math.min(ar.len, run.len * ratio - offset);
@@ -163,8 +165,9 @@ function* anyRun(inode: Ext4Inode, first: number): Op<ClusterRun | null> {
 
 /** Use `want` of the run and leave the rest as the file's window. */
 function keep(ar: AllocRequest, run: ClusterRun, want: number): ClusterRun {
-  if (ar.metadata || run.len <= want) return { ...run, len: Math.min(run.len, want) };
-  takeWindow(ar.inode, ar.lblk, run, want);
+  const claim = ar.metadata ? want : Math.min(run.len, windowSize(ar, want));
+  if (claim <= want) return { ...run, len: Math.min(run.len, want) };
+  takeWindow(ar.inode, ar.lblk, { ...run, len: claim }, want);
   return { ...run, len: want };
 }
 
