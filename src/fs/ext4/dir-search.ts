@@ -122,9 +122,6 @@ function searchLeaf(
   return at < 0 ? null : new FoundEntry(dir, bh, area, at);
 }
 
-/** Blocks asked for ahead of a walk. */
-const READAHEAD = 8;
-
 /** From the block of the last success on, and around: names that are looked up together are near. */
 function* findLinear(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null> {
   const shape = dirShape(dir);
