@@ -57,7 +57,6 @@ const everywhere = {
   'no-self-assign': 'error',
   'no-self-compare': 'error',
   'no-unsafe-finally': 'error',
-  'no-unreachable-loop': 'error',
   'no-template-curly-in-string': 'error',
   'no-fallthrough': 'error',
   'no-shadow-restricted-names': 'error',

@@ -165,7 +165,7 @@ const literal = (items) => {
 writeFileSync(
   new URL('../src/fs/ext4/casefold-tables.ts', import.meta.url),
   `/**
- * Facts of Unicode ${VERSION}, made by scripts/make-unicode.mjs from the Unicode Character Database.
+ * Facts of Unicode ${VERSION}, made by scripts/make-unicode.mjs from Unicode's character database.
  * Numbers in base 36; code points as distance from the end of the range, or the point, before.
  * @source unicode.org: DerivedAge, CaseFolding, DerivedCoreProperties
  */

@@ -32,7 +32,10 @@ function run(command, args, { input = '', quiet = false } = {}) {
   return child.stdout;
 }
 
-/** @param {readonly string[]} args @param {{ input?: string | Buffer, quiet?: boolean }} [options] */
+/**
+ * @param {readonly string[]} args
+ * @param {{ input?: string | Buffer, quiet?: boolean }} [options]
+ */
 const foliofs = (args, options) => run(process.execPath, [CLI, ...args], options);
 
 /** @param {boolean} fact @param {string} what */

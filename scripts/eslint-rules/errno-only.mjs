@@ -15,8 +15,11 @@ const ERRORS = new Set([
 /** @param {import('estree').Node | null | undefined} node */
 const errorName = (node) => (node?.type === 'Identifier' && ERRORS.has(node.name) ? node.name : '');
 
-/** Expressions that stand for a value made elsewhere. */
-const VALUES = new Set(['CallExpression', 'Identifier', 'MemberExpression', 'NewExpression']);
+/** Values made on the spot, which carry no errno. */
+const LITERALS = new Set([
+  ...['Literal', 'TemplateLiteral', 'BinaryExpression'],
+  ...['ObjectExpression', 'ArrayExpression'],
+]);
 
 /** @type {import('eslint').Rule.RuleModule} */
 export const errnoOnly = {
@@ -45,7 +48,7 @@ export const errnoOnly = {
       ClassDeclaration: derived,
       ClassExpression: derived,
       ThrowStatement(node) {
-        if (!VALUES.has(node.argument.type)) context.report({ node, messageId: 'thrown' });
+        if (LITERALS.has(node.argument.type)) context.report({ node, messageId: 'thrown' });
       },
     };
   },

@@ -54,24 +54,36 @@ function checkTree(map: OrderedMap<number>): void {
   }
 }
 
-test('any sequence of operations agrees with a plain map', () => {
-  const step = fc.tuple(fc.constantFrom('set', 'set', 'delete', 'look'), fc.nat(150));
+test('any sequence of operations, growing and shrinking by turns, agrees with a plain map', () => {
+  const phase = fc.record({
+    grow: fc.boolean(),
+    keys: fc.array(fc.nat(400), { minLength: 50, maxLength: 400, size: 'max' }),
+  });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 400, size: 'max' }), (steps) => {
+    fc.property(fc.array(phase, { minLength: 1, maxLength: 6, size: 'max' }), (phases) => {
       const map = new OrderedMap<number>();
       const model = new Map<number, number>();
-      for (const [i, [op, key]] of steps.entries()) {
-        if (op === 'set') {
-          map.set(key, i);
-          model.set(key, i);
-        } else if (op === 'delete') {
-          expect(map.delete(key)).toBe(model.delete(key));
+      let steps = 0;
+      for (const { grow, keys } of phases) {
+        for (const key of keys) {
+          if (grow === steps % 4 > 0) {
+            map.set(key, steps);
+            model.set(key, steps);
+          } else {
+            expect(map.delete(key)).toBe(model.delete(key));
+          }
+          // Right behind the change, where a stale leaf would still be remembered.
+          expect(map.get(key + 1)).toBe(model.get(key + 1));
+          expect(map.get(key - 1)).toBe(model.get(key - 1));
+          if (steps++ % 16 === 0) compare(map, model, key);
         }
-        if (i % 8 === 0) compare(map, model, key);
+        checkTree(map);
+        const seen: number[] = [];
+        for (let k = map.ceil(0); k >= 0; k = map.higher(k)) seen.push(k);
+        expect(seen).toEqual([...model.keys()].sort((a, b) => a - b));
       }
-      checkTree(map);
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
@@ -109,6 +121,18 @@ test('a walk stays right while entries behind and before it go', () => {
   }
   expect(seen).toEqual(Array.from({ length: 250 }, (_, i) => i * 2));
   expect(map.size).toBe(0);
+});
+
+test('a leaf that was merged away is not remembered', () => {
+  const map = new OrderedMap<number>();
+  for (let k = 0; k < 33; k++) map.set(k, k);
+  // Two leaves of 16 and 17; the right one falls below half and goes into the left one.
+  map.delete(32);
+  map.delete(31);
+  map.set(20.5, 1);
+  expect(map.get(0)).toBe(0);
+  expect(map.get(20.5)).toBe(1);
+  checkTree(map);
 });
 
 test('the ends are found by searching from beyond them', () => {

@@ -25,11 +25,14 @@ test("SHA-512 agrees with NIST's example", () => {
 
 test('any message in any parts has the digest that OpenSSL finds', () => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }), (parts) => {
-      const joined = Buffer.concat(parts);
-      expect(hex(sha256(...parts))).toBe(createHash('sha256').update(joined).digest('hex'));
-      expect(hex(sha512(...parts))).toBe(createHash('sha512').update(joined).digest('hex'));
-    }),
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 300, size: 'max' }), { maxLength: 5 }),
+      (parts) => {
+        const joined = Buffer.concat(parts);
+        expect(hex(sha256(...parts))).toBe(createHash('sha256').update(joined).digest('hex'));
+        expect(hex(sha512(...parts))).toBe(createHash('sha512').update(joined).digest('hex'));
+      },
+    ),
   );
 });
 

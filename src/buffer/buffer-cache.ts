@@ -10,20 +10,17 @@ import { assert } from '../base/assert.ts';
 import { errno, type FsError } from '../base/errno.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
 import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
-import { lockClass, OR_GIVE_UP } from '../sched/lock-class.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { Bio, REQ_META } from '../block/bio.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
 import { filemapGrabFolio, folioUnlock } from '../mm/filemap.ts';
-import type { Folio } from '../mm/folio.ts';
+import { BDEV_FOLIO_LOCK, type Folio } from '../mm/folio.ts';
 import { filemapCleanFolio, filemapDirtyFolio } from '../mm/page-writeback.ts';
 import type { Memory } from '../mm/vmscan.ts';
 import { BUFFER_LOCK, BufferHead } from './buffer-head.ts';
-
-/** Metadata is read under whatever its reader holds; nothing is taken under this one. */
-const BDEV_FOLIO_LOCK = lockClass('bdev folio', { after: ['*'], nest: 'index' });
 
 /** The buffers of one folio, in order; what `folio.private` holds in this mapping. */
 class FolioBuffers {
@@ -44,8 +41,8 @@ export class BufferCache {
     this.device = device;
     this.blockSize = blockSize;
     this.perFolio = memory.frameSize / blockSize;
-    this.mapping = new AddressSpace({ ino: 0, size: device.size }, memory, this.aops());
-    this.mapping.folioLockClass = BDEV_FOLIO_LOCK;
+    const host = { ino: 0, size: device.size };
+    this.mapping = new AddressSpace(host, memory, this.aops(), BDEV_FOLIO_LOCK);
   }
 
   /** The block's head with a reference if it is cached and uptodate. @context Does not sleep. */
@@ -63,7 +60,10 @@ export class BufferCache {
     if (!(nr >= 0 && (nr + 1) * this.blockSize <= this.device.size)) {
       throw errno('EIO', { pblk: nr }, 'block beyond the end of the device');
     }
-    const folio = yield* filemapGrabFolio(this.mapping, pageIndex(Math.floor(nr / this.perFolio)));
+    const folio = yield* filemapGrabFolio(
+      this.mapping,
+      pageIndex(Math.floor(nr / this.perFolio)),
+    );
     folio.uptodate = true; // A device folio is a container: each block has its own state.
     const bh = this.heads(folio)[nr % this.perFolio];
     assert(bh !== undefined);

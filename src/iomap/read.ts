@@ -8,12 +8,11 @@
 import { assert } from '../base/assert.ts';
 import { corrupted, type FsError } from '../base/errno.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
-import { handOverBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
-import { folioEndRead } from '../mm/filemap.ts';
-import { type Folio, FOLIO_LOCK } from '../mm/folio.ts';
+import { folioEndRead, folioHandOver } from '../mm/filemap.ts';
+import type { Folio } from '../mm/folio.ts';
 import type { ReadaheadControl } from '../mm/readahead.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { FolioState, folioState, setRangeUptodate } from './folio-state.ts';
@@ -53,6 +52,7 @@ class ReadContext {
     this.bio ??= new Bio('read', sector(at / SECTOR_SIZE));
     this.bio.add(folio.data.subarray(from, to));
     this.pieces.push({ folio, from, to });
+    folioHandOver(folio);
   }
 
   submit(): void {
@@ -92,7 +92,7 @@ function* readOneFolio(ctx: ReadContext, folio: Folio, ahead: number): Op<void> 
   }
   let mustRead = false;
   try {
-    for (let from = 0; from < folio.size;) {
+    for (let from = 0; from < folio.size; ) {
       const pos = folio.pos + from;
       const to = yield* readRange(ctx, folio, from, pos, ahead);
       if (to < 0) {
@@ -106,7 +106,6 @@ function* readOneFolio(ctx: ReadContext, folio: Folio, ahead: number): Op<void> 
     // What is in flight for this folio still completes; the last one of us unlocks.
     ctx.submit();
     if (!state || --state.readPending === 0) folioEndRead(folio, false);
-    else handOverBit(folio, FOLIO_LOCK);
     throw e;
   }
   if (state) {
@@ -114,7 +113,6 @@ function* readOneFolio(ctx: ReadContext, folio: Folio, ahead: number): Op<void> 
   } else if (!mustRead) {
     folioEndRead(folio, true);
   }
-  if (mustRead && folio.locked) handOverBit(folio, FOLIO_LOCK);
 }
 
 /**
@@ -180,7 +178,7 @@ export function* iomapReadahead(rac: ReadaheadControl, ops: IomapOps): Op<void> 
   const end = rac.start + rac.length;
   let next = 0;
   try {
-    for (; next < rac.folios.length;) {
+    for (; next < rac.folios.length; ) {
       const folio = rac.folios[next++];
       assert(folio !== undefined);
       yield* readOneFolio(ctx, folio, end);

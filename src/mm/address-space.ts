@@ -11,11 +11,12 @@
 import { assert } from '../base/assert.ts';
 import { MARK_DIRTY, MARK_TOWRITE, MARK_WRITEBACK, XArray } from '../base/xarray.ts';
 import { log2, type PageIndex, pageIndex, shiftDown } from '../base/units.ts';
-import { lockClass } from '../sched/lock-class.ts';
+import { type LockClass, lockClass, OR_GIVE_UP } from '../sched/lock-class.ts';
+import { tryLockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
 import { ErrSeq } from './errseq.ts';
-import { Folio, FOLIO_LOCK } from './folio.ts';
+import { type Folio, FOLIO_LOCK } from './folio.ts';
 import type { ReadaheadControl } from './readahead.ts';
 import type { Memory } from './vmscan.ts';
 import type { WritebackControl } from './page-writeback.ts';
@@ -59,18 +60,24 @@ export class AddressSpace {
   aops: AddressSpaceOperations;
   /** Guarded by: no sleep between look-up and reference. */
   readonly pages = new XArray<Folio>();
-  readonly invalidateLock: RwSemaphore;
-  /** The device's folios hold metadata, which is read under locks that file data is not. */
-  folioLockClass = FOLIO_LOCK;
+  readonly invalidateLock = new RwSemaphore(INVALIDATE_LOCK);
   readonly wbErr = new ErrSeq();
   readonly folioSize: number;
   readonly folioShift: number;
   /** Where a limited write-back goes on. */
   writebackIndex: PageIndex = pageIndex(0);
 
-  constructor(host: MappingHost, memory: Memory, aops: AddressSpaceOperations) {
+  /** Class of the locks of its folios. */
+  readonly folioClass: LockClass;
+
+  constructor(
+    host: MappingHost,
+    memory: Memory,
+    aops: AddressSpaceOperations,
+    folioClass: LockClass = FOLIO_LOCK,
+  ) {
     this.host = host;
-    this.invalidateLock = new RwSemaphore(INVALIDATE_LOCK, host);
+    this.folioClass = folioClass;
     this.memory = memory;
     this.aops = aops;
     this.folioSize = memory.frameSize;
@@ -91,6 +98,16 @@ export class AddressSpace {
     const folio = this.pages.get(index);
     if (!folio) return null;
     folio.hold();
+    return folio;
+  }
+
+  /** A new folio of this mapping: locked, referenced, not yet in it; null if that needs a sleep. */
+  tryNewFolio(): Folio | null {
+    const folio = this.memory.tryAlloc();
+    if (!folio) return null;
+    folio.lockClass = this.folioClass;
+    const locked = tryLockBit(folio, folio.lockClass, OR_GIVE_UP);
+    assert(locked, 'nobody else knows a new folio');
     return folio;
   }
 

@@ -5,26 +5,32 @@
  * atomic towards a write per folio at best, as on Linux.
  * @source mm/filemap.c
  */
-import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import { MARK_WRITEBACK } from '../base/xarray.ts';
-import { lockBit, tryLockBit, unlockBit, waitBit } from '../sched/bit-lock.ts';
+import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 import type { IovIter } from './iov-iter.ts';
 import { folioWaitWriteback, wbcAll } from './page-writeback.ts';
 import { type FileRaState, pageCacheAsyncRa, pageCacheSyncRa } from './readahead.ts';
 
 /** @context May sleep. The caller has a reference and looks at `mapping` again afterwards. */
 export function* folioLock(folio: Folio): Op<void> {
-  if (!tryLockBit(folio, FOLIO_LOCK)) yield* lockBit(folio, FOLIO_LOCK);
+  if (!tryLockBit(folio, folio.lockClass)) yield* lockBit(folio, folio.lockClass);
 }
-export const folioTrylock = (folio: Folio): boolean => tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP);
+/** For who does without the folio if it is locked. */
+export const folioTrylock = (folio: Folio): boolean =>
+  tryLockBit(folio, folio.lockClass, OR_GIVE_UP);
 export const folioUnlock = (folio: Folio): void => {
-  unlockBit(folio, FOLIO_LOCK);
+  unlockBit(folio, folio.lockClass);
+};
+
+/** The lock now belongs to a read in flight, whose completion unlocks. */
+export const folioHandOver = (folio: Folio): void => {
+  handOverBit(folio, folio.lockClass);
 };
 
 /** Read completion: publish the outcome and unlock. @context Outside of tasks too. */
@@ -37,15 +43,12 @@ export function folioEndRead(folio: Folio, ok: boolean): void {
 export function filemapTryGrabFolio(mapping: AddressSpace, index: PageIndex): Folio | null {
   const found = mapping.pages.get(index);
   if (found) {
-    if (!tryLockBit(found, FOLIO_LOCK)) return null;
+    if (!tryLockBit(found, found.lockClass)) return null;
     found.hold();
     return found;
   }
-  const folio = mapping.memory.tryAlloc();
-  if (!folio) return null;
-  const locked = tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP);
-  assert(locked, 'a new folio is locked');
-  mapping.insert(folio, index);
+  const folio = mapping.tryNewFolio();
+  if (folio) mapping.insert(folio, index);
   return folio;
 }
 
@@ -98,7 +101,7 @@ function* fillLockedFolio(mapping: AddressSpace, folio: Folio): Op<void> {
   }
   try {
     yield* mapping.aops.readFolio(mapping, folio);
-    if (folio.locked) yield* waitBit(folio, FOLIO_LOCK);
+    if (folio.locked) yield* folio.lockWait.waitFor(() => !folio.locked);
     if (!folio.uptodate) throw errno('EIO', { index: folio.index });
   } catch (e) {
     folio.release();

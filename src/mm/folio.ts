@@ -40,11 +40,16 @@ export const FOLIO_LOCK = lockClass('folio', {
   noUser: true,
 });
 
+/** Folios of the block device: containers of metadata blocks, locked under anything, briefly. */
+export const BDEV_FOLIO_LOCK = lockClass('bdev_folio', { after: ['*'], nest: 'index' });
+
 export class Folio implements BitLockable {
   /** Offset of this folio's words; also its stable identity. */
   readonly at: number;
   readonly data: Uint8Array;
   mapping: AddressSpace | null = null;
+  /** Which of the two classes its lock is of: that of the mapping it is, or was, in. */
+  lockClass: LockClass = FOLIO_LOCK;
   /** Per-block state of iomap, or the buffer heads of the device's mapping. */
   private: object | null = null;
   readonly lru = new ListNode<Folio>(this);

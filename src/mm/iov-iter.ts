@@ -63,6 +63,11 @@ export class IovIter {
     return this.each(length, (user, at, n) => user.fill(0, at, at + n));
   }
 
+  /** Transfer at most `length` bytes from here on. */
+  truncate(length: number): void {
+    this.count = Math.min(this.count, length);
+  }
+
   /** Give back the last `length` bytes, to be transferred again. */
   revert(length: number): void {
     this.count += length;

@@ -13,7 +13,7 @@ import { MARK_DIRTY, MARK_TOWRITE, MARK_WRITEBACK, type XaMark } from '../base/x
 import { lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 
 export interface WritebackControl {
   /** 'all': everything dirty now is written and waited for (integrity); 'none': what is easy. */
@@ -138,12 +138,12 @@ export class WritebackCursor {
       this.at = pageIndex(i + 1);
       const folio = this.mapping.lookup(pageIndex(i));
       if (!folio) continue;
-      if (!tryLockBit(folio, FOLIO_LOCK)) yield* lockBit(folio, FOLIO_LOCK);
+      if (!tryLockBit(folio, folio.lockClass)) yield* lockBit(folio, folio.lockClass);
       if (yield* this.prepare(folio)) {
         this.wbc.nrToWrite--;
         return folio;
       }
-      unlockBit(folio, FOLIO_LOCK);
+      unlockBit(folio, folio.lockClass);
       folio.release();
     }
     return null;

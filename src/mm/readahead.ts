@@ -10,14 +10,11 @@
  *
  * @source mm/readahead.c
  */
-import { assert } from '../base/assert.ts';
 import { FsError } from '../base/errno.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
-import { tryLockBit } from '../sched/bit-lock.ts';
-import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 
 /** Largest window in bytes. Linux's default is 128 KiB; image files answer in larger pieces. */
 const MAX_WINDOW = 1 << 20;
@@ -97,7 +94,7 @@ function* readWindow(
   const lock = mapping.invalidateLock;
   if (!lock.tryShared()) yield* lock.lockShared();
   try {
-    for (let i: number = start; i < end;) {
+    for (let i: number = start; i < end; ) {
       const rac = new ReadaheadControl(mapping);
       i = gather(rac, i, end, markAt);
       if (rac.folios.length > 0) yield* submit(rac);
@@ -113,10 +110,8 @@ function gather(rac: ReadaheadControl, i: number, end: number, markAt: number): 
   const { mapping } = rac;
   for (; i < end; i++) {
     if (mapping.pages.get(i)) break;
-    const folio = mapping.memory.tryAlloc();
+    const folio = mapping.tryNewFolio();
     if (!folio) return end;
-    const locked = tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP);
-    assert(locked, 'a new folio is locked');
     mapping.insert(folio, pageIndex(i));
     folio.readahead = i === markAt;
     rac.folios.push(folio);

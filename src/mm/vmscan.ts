@@ -20,7 +20,7 @@ import { tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
-import { type Folio, FOLIO_LOCK } from './folio.ts';
+import type { Folio } from './folio.ts';
 import { PAGE_SIZE, PageMemory } from './page-memory.ts';
 
 /** Folios freed in one go: amortises the walk over those that cannot go. */
@@ -93,8 +93,7 @@ export class Memory {
 
   private *waitForClean(): Op<void> {
     const before = this.nrDirty + this.nrWriteback;
-    if (before === 0)
-      throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
+    if (before === 0) throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
     this.wakeFlusher();
     yield* this.cleaned.waitFor(() => this.nrDirty + this.nrWriteback < before);
   }
@@ -177,12 +176,12 @@ export class Memory {
     const mapping = folio.mapping;
     assert(mapping !== null, 'folio on the LRU without a mapping');
     if (folio.refcount > 1 || folio.dirty || folio.writeback) return false;
-    if (!tryLockBit(folio, FOLIO_LOCK, OR_GIVE_UP)) return false;
+    if (!tryLockBit(folio, folio.lockClass, OR_GIVE_UP)) return false;
     folio.hold();
     const release = mapping.aops.releaseFolio;
     const gone = folio.private === null || (release?.(folio) ?? false);
     if (gone) mapping.remove(folio);
-    unlockBit(folio, FOLIO_LOCK);
+    unlockBit(folio, folio.lockClass);
     folio.release();
     return gone;
   }

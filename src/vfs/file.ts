@@ -4,6 +4,7 @@
  */
 import type { Name } from '../base/name.ts';
 import type { Ino } from '../base/units.ts';
+import type { Mutex } from '../sched/mutex.ts';
 import type { Op } from '../sched/op.ts';
 import type { IovIter } from '../mm/iov-iter.ts';
 import { FileRaState } from '../mm/readahead.ts';
@@ -69,8 +70,10 @@ export class File {
   /** Error cursor: what this opener has been told (errseq). */
   wbErr: number;
   readonly ra: FileRaState;
-  /** Where the last append landed. */
+  /** Where the last write landed. */
   writtenAt = 0;
+  /** Guards `pos`; made with the first call that moves it (file-position.ts). */
+  posLock: Mutex | null = null;
   /** The file system's own, e.g. a readdir cursor. */
   fsPrivate: unknown = null;
 

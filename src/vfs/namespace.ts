@@ -29,6 +29,7 @@ export function attach(sb: SuperBlock, at: Dentry): void {
   if (at.mounted || sb.mountpoint) throw errno('EBUSY');
   at.mounted = sb.root;
   sb.mountpoint = at.hold();
+  at.sb.mounts.add(sb);
 }
 
 /**
@@ -51,6 +52,7 @@ function* shutdown(sb: SuperBlock): Op<void> {
   assert(root !== null);
   if (mountpoint) {
     mountpoint.mounted = null;
+    mountpoint.sb.mounts.delete(sb);
     sb.mountpoint = null;
     yield* dput(mountpoint);
   }

@@ -94,21 +94,18 @@ export function* vfsWrite(file: File, iter: IovIter, pos: number): Op<number> {
 
 /**
  * Where a write really starts, and whether it may: every writeIter begins with this, under i_rwsem.
- * Cuts nothing: the caller writes at most the returned `count` bytes.
+ * Cuts `iter` to what fits; file.writtenAt is the returned position.
  * @throws EFBIG it starts at or past the file system's limit; EPERM
  */
-export function genericWriteChecks(
-  file: File,
-  iter: IovIter,
-  pos: number,
-): { pos: number; count: number } {
+export function genericWriteChecks(file: File, iter: IovIter, pos: number): number {
   const { inode } = file;
   if (inode.flags & S_IMMUTABLE) throw errno('EPERM', { ino: inode.ino });
   const at = file.flags & O_APPEND ? inode.size : pos;
   const { maxBytes } = inode.sb;
   if (at >= maxBytes && iter.count > 0) throw errno('EFBIG', { pos: at, maxBytes });
+  iter.truncate(Math.min(MAX_RW_COUNT, maxBytes - at));
   file.writtenAt = at;
-  return { pos: at, count: Math.min(iter.count, MAX_RW_COUNT, maxBytes - at) };
+  return at;
 }
 
 /** @throws EINVAL a bad whence or a negative result; ENXIO past the end (DATA, HOLE); EBADF */

@@ -3,15 +3,14 @@
  * @source fs/readdir.c:iterate_dir(), getdents(2)
  */
 import { errno } from '../base/errno.ts';
-import { asciiName, type Name } from '../base/name.ts';
+import type { Name } from '../base/name.ts';
 import type { Ino } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { touchAtime } from './atime.ts';
-import type { Dentry } from './dcache.ts';
 import type { DirContext, File } from './file.ts';
 import { O_NOATIME, O_PATH } from './file.ts';
 import { isDeadDir } from './namei.ts';
-import { type Inode, S_IFMT } from './inode.ts';
+import { S_IFMT } from './inode.ts';
 
 /** d_type is the type part of the mode: DT_DIR is S_IFDIR >> 12. */
 export const DT_UNKNOWN = 0;
@@ -58,26 +57,3 @@ export function* vfsGetdents(file: File, max: number): Op<Dirent[]> {
   if (!(file.flags & O_NOATIME)) touchAtime(inode);
   return found;
 }
-
-/**
- * `.` and `..` at positions 0 and 1, for a file system that does not store them.
- * @returns false when the reader has enough
- */
-export function emitDots(file: File, ctx: DirContext): boolean {
-  const { dentry, inode } = file;
-  if (ctx.pos === 0) {
-    if (!ctx.emit(asciiName('.'), inode.ino, DT_DIR, 1)) return false;
-    ctx.pos = 1;
-  }
-  if (ctx.pos === 1) {
-    if (!ctx.emit(asciiName('..'), parentInode(dentry).ino, DT_DIR, 2)) return false;
-    ctx.pos = 2;
-  }
-  return true;
-}
-
-const parentInode = (dentry: Dentry): Inode => {
-  const up = dentry.parent?.inode ?? dentry.inode;
-  if (!up) throw errno('ENOENT');
-  return up;
-};

@@ -94,6 +94,8 @@ export abstract class SuperBlock {
   active = true;
   /** Where it is attached: the directory that its root covers. */
   mountpoint: Dentry | null = null;
+  /** What is mounted on its directories. */
+  readonly mounts = new Set<SuperBlock>();
   /** Its entry in memory.shrinkers. */
   shrinker: ((count: number) => number) | null = null;
   /** Its flusher, once something was dirty. */

@@ -4,13 +4,15 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { ino } from '../../src/base/units.ts';
 import { FsError } from '../../src/base/errno.ts';
+import { EXT4_ENCRYPT_FL } from '../../src/fs/ext4/disk/inode.ts';
 import { ext4Iget } from '../../src/fs/ext4/inode.ts';
 import type { Ext4Inode } from '../../src/fs/ext4/inode-info.ts';
 import { filemapRead } from '../../src/mm/filemap.ts';
 import { IovIter } from '../../src/mm/iov-iter.ts';
 import { FileRaState } from '../../src/mm/readahead.ts';
 import type { Timespec } from '../../src/sched/clock.ts';
-import type { Node } from '../../scripts/golden/tree.mjs';
+import { DENSE_LIMIT, type Node } from '../../scripts/golden/tree.mjs';
+import type { File } from '../../src/vfs/file.ts';
 import { goldenNames, goldenPath, goldenTree } from '../support/images.ts';
 import { mountFile, type Mounted } from '../support/mounted.ts';
 
@@ -77,12 +79,16 @@ function check(m: Mounted, nr: string, node: Node, wrong: string[]): void {
   const facts = factsOf(m, inode, node) as Record<string, unknown>;
   for (const key of KEYS) {
     if (node[key] === undefined || node[key] === facts[key]) continue;
+    // Linux shows the length of the encoded target instead; symlink.ts does.
+    if (key === 'size' && inode.isLnk && inode.hasFlag(EXT4_ENCRYPT_FL)) continue;
     if (key === 'flags' && facts[key] === undefined) continue;
     wrong.push(`${nr}.${key}: ${String(facts[key])}, want ${String(node[key])}`);
   }
   if (node.type !== 'file' || (node.sha256 === undefined && node.error === undefined)) return;
+  const dense = node.ranges === undefined || inode.size <= DENSE_LIMIT;
   try {
-    const got = hashOf(m, inode, node.ranges ?? [[0, inode.size]]);
+    if (inode.fops.open) m.run(inode.fops.open(inode, { writable: false } as File));
+    const got = hashOf(m, inode, dense ? [[0, inode.size]] : (node.ranges ?? []));
     if (node.error) wrong.push(`${nr}: read, want ${node.error}`);
     else if (got !== node.sha256) wrong.push(`${nr}: other content`);
   } catch (e) {

@@ -1,6 +1,7 @@
 /**
- * Linux itself as the judge: mount an image through a loop device, work in it with Python (Node has
- * no calls for attributes), unmount. Needs root, loop devices and python3; else the test is skipped.
+ * Linux itself as the judge: mount an image through a loop device, work in it with Python (Node
+ * has no calls for attributes), unmount. Needs root, loop devices and python3; where they are
+ * missing the test is skipped.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';

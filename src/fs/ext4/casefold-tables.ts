@@ -1,5 +1,5 @@
 /**
- * Facts of Unicode 12.1, made by scripts/make-unicode.mjs from the Unicode Character Database.
+ * Facts of Unicode 12.1, made by scripts/make-unicode.mjs from Unicode's character database.
  * Numbers in base 36; code points as distance from the end of the range, or the point, before.
  * @source unicode.org: DerivedAge, CaseFolding, DerivedCoreProperties
  */

@@ -216,7 +216,8 @@ function readRecord(inode: Ext4Inode, bh: BufferHead, at: number, options: IgetO
     if (extra > inodeSize - EXT4_GOOD_OLD_INODE_SIZE || extra % 4 !== 0) {
       throw bad(inode, 'i_extra_isize', extra, `multiple of 4, at most ${inodeSize - 128}`);
     }
-    inode.extraIsize = extra;
+    // Space that nobody has claimed yet is ours to use, from the next write of the inode on.
+    inode.extraIsize = extra === 0 ? RawInode.$size - EXT4_GOOD_OLD_INODE_SIZE : extra;
   }
   inode.mode = RawInode.i_mode.get(v, at);
   inode.nlink = RawInode.i_links_count.get(v, at);
@@ -321,7 +322,8 @@ function readInline(inode: Ext4Inode, v: DataView, at: number): void {
   const { sb, ino } = inode;
   inode.inlineOff = 0;
   inode.inlineSize = 0;
-  const found = findInlineData(v, at, sb.geo.inodeSize, inode.extraIsize, ino);
+  const extra = sb.geo.inodeSize > EXT4_GOOD_OLD_INODE_SIZE ? RawInode.i_extra_isize.get(v, at) : 0;
+  const found = findInlineData(v, at, sb.geo.inodeSize, extra, ino);
   inode.hasIbodyXattr = found.hasXattr;
   if (!inode.hasFlag(EXT4_INLINE_DATA_FL)) return;
   if (!sb.has.inlineData || inode.hasFlag(EXT4_EXTENTS_FL)) {

@@ -117,5 +117,5 @@ export function* ext4Getattr(inode: Inode, stat: Kstat): Op<void> {
   stat.btime = ei.btime;
   for (const [flag, attribute] of ATTRIBUTES) if (ei.hasFlag(flag)) stat.attributes |= attribute;
   // Inline data takes no blocks, but a size without space looks like a hole to archivers.
-  if (ei.hasFlag(EXT4_INLINE_DATA_FL)) stat.blocks = Math.ceil(ei.size / 512);
+  if (ei.isReg && ei.hasFlag(EXT4_INLINE_DATA_FL)) stat.blocks = Math.ceil(ei.size / 512);
 }

@@ -32,7 +32,9 @@ print(bytes(key[8:24]).hex())
 const LIST = `
 import os, sys
 d = os.path.join(sys.argv[1], 'd')
-for name in sorted(os.listdir(d)): print(name, os.path.islink(os.path.join(d, name)) and os.readlink(os.path.join(d, name)) or '')
+for name in sorted(os.listdir(d)):
+    path = os.path.join(d, name)
+    print(name, os.readlink(path) if os.path.islink(path) else '')
 `;
 
 /** The first block of debugfs's list. */

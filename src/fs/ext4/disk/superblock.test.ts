@@ -49,7 +49,7 @@ test('a number that debugfs sets by name is found in the field of that name', ()
   }
 });
 
-test('texts, uuids and arrays that debugfs sets by name are found in the fields of that name', () => {
+test('texts, uuids and arrays that debugfs sets by name are found in their fields', () => {
   const image = makeImage(['-t', 'ext2'], '256K');
   for (const name of ['volume_name', 'last_mounted', 'mount_opts', 'first_error_func']) {
     const got = setAndRead(image, name, 'fourteen_bytes');

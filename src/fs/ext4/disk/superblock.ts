@@ -18,7 +18,7 @@ export const Superblock = struct('ext4_super_block', LE, EXT4_SUPER_SIZE, {
   s_free_inodes_count: u32(0x010), // free inodes; an estimate while mounted
   s_first_data_block: u32(0x014), // block of the primary superblock: 1 with 1 KiB blocks, else 0
   s_log_block_size: u32(0x018), // block size is 2^(10 + this)
-  s_log_cluster_size: u32(0x01c), // cluster size is 2^(10 + this); equals the above without bigalloc
+  s_log_cluster_size: u32(0x01c), // cluster size is 2^(10 + this); as above without bigalloc
   s_blocks_per_group: u32(0x020), // blocks of a group
   s_clusters_per_group: u32(0x024), // clusters of a group, = bits used in its block bitmap
   s_inodes_per_group: u32(0x028), // inodes of a group

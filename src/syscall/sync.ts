@@ -1,0 +1,43 @@
+/**
+ * fsync, fdatasync, syncfs, sync.
+ * @source fsync(2), sync(2)
+ */
+import { errno, FsError } from '../base/errno.ts';
+import type { Op } from '../sched/op.ts';
+import { O_PATH } from '../vfs/file.ts';
+import type { SuperBlock } from '../vfs/super.ts';
+import { syncFilesystem, vfsFsyncRange } from '../vfs/sync.ts';
+import { enter, type Process, withFile } from './process.ts';
+
+export const sysFsync = (p: Process, fd: number): Op<void> =>
+  withFile(p, fd, (file) => vfsFsyncRange(file, 0, Infinity, false));
+
+export const sysFdatasync = (p: Process, fd: number): Op<void> =>
+  withFile(p, fd, (file) => vfsFsyncRange(file, 0, Infinity, true));
+
+export const sysSyncfs = (p: Process, fd: number): Op<void> =>
+  withFile(p, fd, function* (file) {
+    if (file.flags & O_PATH) throw errno('EBADF');
+    yield* syncFilesystem(file.inode.sb);
+  });
+
+/** All file systems from the process's root down. Reports nothing, as sync(2) does not. */
+export function* sysSync(p: Process): Op<void> {
+  enter(p);
+  for (const sb of mounted(p.root.sb)) {
+    try {
+      yield* syncFilesystem(sb);
+    } catch (e) {
+      if (!(e instanceof FsError)) throw e;
+    }
+  }
+}
+
+/** A file system and those that are mounted on it. */
+function mounted(top: SuperBlock): SuperBlock[] {
+  const all = [top];
+  for (let i = 0; i < all.length; i++) {
+    for (const root of all[i]?.mounts ?? []) all.push(root);
+  }
+  return all;
+}
