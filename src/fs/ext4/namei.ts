@@ -37,7 +37,7 @@ import { ext4OrphanAdd, ext4OrphanDel } from './orphan.ts';
 import { ext4Rename } from './rename.ts';
 import { ext4WriteSymlink } from './symlink.ts';
 import { type DeadInodes, putDead } from './xattr-inode.ts';
-import { ext4XattrOperations } from './xattr-ops.ts';
+import { ext4XattrOps } from './xattr-ops.ts';
 
 const ext4 = (inode: Inode): Ext4Inode => inode as Ext4Inode;
 
@@ -270,8 +270,8 @@ function inodeOf(dentry: Dentry): Inode {
 }
 
 /** What a directory can do. */
-export const ext4DirInodeOperations = {
-  ...ext4XattrOperations,
+export const ext4DirInodeOps = {
+  ...ext4XattrOps,
   lookup,
   create,
   mkdir,
@@ -283,6 +283,3 @@ export const ext4DirInodeOperations = {
   rename: ext4Rename,
   tmpfile,
 } satisfies InodeOperations;
-
-/** Devices, fifos and sockets have attributes and nothing else of ours. */
-export const ext4SpecialInodeOperations: InodeOperations = { ...ext4XattrOperations };

@@ -18,7 +18,7 @@ import { isEncrypted, shownNokeyName } from './filename.ts';
 import { inlineBytes } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4InodeIsFastSymlink, ext4MarkInodeDirty } from './inode.ts';
-import { ext4XattrOperations } from './xattr-ops.ts';
+import { ext4XattrOps } from './xattr-ops.ts';
 
 /** The bytes of the target, or of what stands for it. @throws EUCLEAN */
 function* targetBytes(inode: Ext4Inode): Op<Uint8Array> {
@@ -106,4 +106,4 @@ export function* ext4WriteSymlink(handle: Handle, inode: Ext4Inode, target: Name
 }
 
 /** What a symlink can do; changing it is not among it. */
-export const ext4SymlinkInodeOperations = { ...ext4XattrOperations, getLink } satisfies InodeOperations;
+export const ext4SymlinkInodeOps = { ...ext4XattrOps, getLink } satisfies InodeOperations;
