@@ -273,7 +273,10 @@ export function* shrinkForUmount(sb: SuperBlock): Op<boolean> {
     if (children) order.push(...children.values());
   }
   for (const d of order.reverse()) {
-    if (d !== root && d.count === 0) yield* dput(d.hold());
+    if (d === root || d.count > 0) continue;
+    // Unhashed it does not stay cached.
+    dDrop(d);
+    yield* dput(d.hold());
   }
   return root.count === 1 && (root.children?.size ?? 0) === 0;
 }
