@@ -176,7 +176,7 @@ export class Tree {
   /** All entries, in calls of `batch`; from the position `pos` on. */
   entries(path: Path, batch = 64, pos = 0): Dirent[] {
     return this.with(path, function* (_inode, dentry): Op<Dirent[]> {
-      const file = yield* vfsOpen(dentry, O_DIRECTORY);
+      const file = yield* vfsOpen(dentry.hold(), O_DIRECTORY);
       try {
         file.pos = pos;
         const all: Dirent[] = [];
