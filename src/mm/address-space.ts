@@ -60,7 +60,7 @@ export class AddressSpace {
   aops: AddressSpaceOperations;
   /** Guarded by: no sleep between look-up and reference. */
   readonly pages = new XArray<Folio>();
-  readonly invalidateLock = new RwSemaphore(INVALIDATE_LOCK);
+  readonly invalidateLock: RwSemaphore;
   readonly wbErr = new ErrSeq();
   readonly folioSize: number;
   readonly folioShift: number;
@@ -78,6 +78,7 @@ export class AddressSpace {
   ) {
     this.host = host;
     this.folioClass = folioClass;
+    this.invalidateLock = new RwSemaphore(INVALIDATE_LOCK, host);
     this.memory = memory;
     this.aops = aops;
     this.folioSize = memory.frameSize;

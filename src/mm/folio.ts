@@ -84,9 +84,6 @@ export class Folio implements BitLockable {
   set lockBit(on: boolean) {
     this.put(PG_LOCKED, on);
   }
-  get lockClass(): LockClass {
-    return this.mapping?.folioLockClass ?? FOLIO_LOCK;
-  }
   /** Sleepers for the lock bit and for the writeback bit. */
   get lockWait(): WaitQueue {
     return (this.waiters ??= new WaitQueue('folio'));

@@ -46,10 +46,10 @@ export function* zeroOldTail(inode: Ext4Inode, upTo: number): Op<void> {
 /** i_rwsem exclusive held. */
 function* writeLocked(file: File, iter: IovIter, where: number): Op<number> {
   const inode = of(file);
-  const { pos, count } = genericWriteChecks(file, iter, where);
+  const asked = iter.count;
+  const pos = genericWriteChecks(file, iter, where);
   checkWritable(inode);
-  const rest = iter.count - count;
-  iter.count = count;
+  const { count } = iter;
   if (count === 0) return 0;
   yield* fileModified(file);
   const before = inode.size;
@@ -62,7 +62,7 @@ function* writeLocked(file: File, iter: IovIter, where: number): Op<number> {
       done = yield* iomapFileBufferedWrite(file, iter, pos, ext4IomapOps);
     }
   } finally {
-    iter.count += rest;
+    iter.count += asked - count;
     // Times, and on failure whatever was allocated; i_disksize follows the data (protocols C.11).
     yield* withHandle(inode.sb, 'inode', (handle) => ext4MarkInodeDirty(handle, inode));
   }

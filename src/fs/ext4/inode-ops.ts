@@ -9,21 +9,21 @@ import { ext4DirOperations } from './dir.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from './disk/inode.ts';
 import { ext4Fiemap, ext4FileOperations } from './file.ts';
 import type { Ext4Inode } from './inode-info.ts';
-import { ext4DirInodeOps } from './namei.ts';
+import { ext4DirInodeOperations } from './namei.ts';
 import { ext4Getattr, ext4Setattr } from './setattr.ts';
-import { ext4SymlinkInodeOps } from './symlink.ts';
-import { ext4XattrOps } from './xattr-ops.ts';
+import { ext4SymlinkInodeOperations } from './symlink.ts';
+import { ext4XattrOperations } from './xattr-ops.ts';
 
 /** What every type has. */
 const COMMON: InodeOperations = {
   setattr: ext4Setattr,
   getattr: ext4Getattr,
-  ...ext4XattrOps,
+  ...ext4XattrOperations,
 };
 
 const FILE: InodeOperations = { ...COMMON, fiemap: ext4Fiemap };
-const DIR: InodeOperations = { ...COMMON, ...ext4DirInodeOps, fiemap: ext4Fiemap };
-const SYMLINK: InodeOperations = { ...COMMON, ...ext4SymlinkInodeOps };
+const DIR: InodeOperations = { ...COMMON, ...ext4DirInodeOperations, fiemap: ext4Fiemap };
+const SYMLINK: InodeOperations = { ...COMMON, ...ext4SymlinkInodeOperations };
 const SPECIAL: InodeOperations = COMMON;
 
 export function setInodeOps(inode: Ext4Inode): void {
