@@ -38,7 +38,7 @@ import { ext4OrphanAdd, ext4OrphanDel } from './orphan.ts';
 import { ext4Rename } from './rename.ts';
 import { ext4WriteSymlink } from './symlink.ts';
 import { type DeadInodes, putDead } from './xattr-inode.ts';
-import { ext4XattrOps } from './xattr-ops.ts';
+import { ext4XattrOperations } from './xattr-ops.ts';
 
 const ext4 = (inode: Inode): Ext4Inode => inode as Ext4Inode;
 
@@ -275,8 +275,8 @@ const dentryKey = (dir: Inode, name: Name): Name =>
   isCasefolded(ext4(dir)) && !isEncrypted(ext4(dir)) ? casefoldKey(name) : name;
 
 /** What a directory can do. */
-export const ext4DirInodeOps = {
-  ...ext4XattrOps,
+export const ext4DirInodeOperations = {
+  ...ext4XattrOperations,
   lookup,
   create,
   mkdir,

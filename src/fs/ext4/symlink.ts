@@ -20,7 +20,7 @@ import { inlineBytes } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4InodeIsFastSymlink, ext4MarkInodeDirty } from './inode.ts';
 import { ext4Getattr } from './setattr.ts';
-import { ext4XattrOps } from './xattr-ops.ts';
+import { ext4XattrOperations } from './xattr-ops.ts';
 
 /** The bytes of the target, or of what stands for it. @throws EUCLEAN */
 function* targetBytes(inode: Ext4Inode): Op<Uint8Array> {
@@ -125,8 +125,8 @@ function* getattr(inode: Inode, stat: Kstat): Op<void> {
 }
 
 /** What a symlink can do; changing it is not among it. */
-export const ext4SymlinkInodeOps = {
-  ...ext4XattrOps,
+export const ext4SymlinkInodeOperations = {
+  ...ext4XattrOperations,
   getLink,
   getLinkNowait,
   getattr,

@@ -102,4 +102,4 @@ function* listxattr(inode: Inode): Op<Name[]> {
 }
 
 /** The attribute operations of every inode. */
-export const ext4XattrOps = { getxattr, setxattr, listxattr } satisfies InodeOperations;
+export const ext4XattrOperations = { getxattr, setxattr, listxattr } satisfies InodeOperations;
