@@ -107,6 +107,8 @@ export function* ext4MbNewBlocks(
   const goal = ar.goal ?? defaultGoal(ar);
   let run = ar.metadata ? null : useWindow(inode, ar.lblk, clusters);
   const ours = run !== null;
+  // Its window is for another block: what is taken now may come from inside it.
+  if (!run && !ar.metadata) dropWindow(inode);
   run ??= yield* findRun(ar, goal, clusters);
   if (!run) {
     dropAllWindows(sb);
@@ -134,7 +136,7 @@ function* findRun(ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun | n
   const first = inside ? groupOf(sb, goal) : 0;
   const at = inside ? clusterOf(sb, goal) : 0;
   const window = ar.metadata ? want : windowSize(ar, want);
-  const here = yield* runAt(ar.inode, first, at, window);
+  const here = yield* runAt(ar, first, at, window);
   if (here && here.len >= Math.min(want, 8)) return keep(ar, here, want);
   let best: ClusterRun | null = here;
   for (const least of window > want ? [window, want] : [want]) {
@@ -142,33 +144,37 @@ function* findRun(ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun | n
       const group = (first + i) % groupsCount;
       const info = sb.groups[group]!;
       if (info.corrupt || freeIn(sb, group) === 0 || info.largestFree < least) continue;
-      const run = yield* searchGroup(ar.inode, group, i === 0 ? at : 0, least);
+      const run = yield* searchGroup(ar, group, i === 0 ? at : 0, least);
       if (run && run.len >= least) return keep(ar, run, want);
       if (run && run.len > (best?.len ?? 0)) best = run;
     }
   }
-  best ??= yield* anyRun(ar.inode, first);
+  best ??= yield* anyRun(ar, first);
   return best && keep(ar, best, want);
 }
 
 /** Last resort: groups that were passed over because their longest run was too short. */
-function* anyRun(inode: Ext4Inode, first: number): Op<ClusterRun | null> {
-  const sb = inode.sb;
+function* anyRun(ar: AllocRequest, first: number): Op<ClusterRun | null> {
+  const { sb } = ar.inode;
   for (let i = 0; i < sb.geo.groupsCount; i++) {
     const group = (first + i) % sb.geo.groupsCount;
     if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) continue;
-    const run = yield* searchGroup(inode, group, 0, 1);
+    const run = yield* searchGroup(ar, group, 0, 1);
     if (run) return run;
   }
   return null;
 }
 
-/** Use `want` of the run and leave the rest as the file's window. */
+/** Whose window may be allocated from: metadata keeps out of the file's own one too. */
+const ownerOf = (ar: AllocRequest): Ext4Inode | null => (ar.metadata ? null : ar.inode);
+
+/** Use `want` of the run and leave the rest, as far as it goes, as the file's window. */
 function keep(ar: AllocRequest, run: ClusterRun, want: number): ClusterRun {
-  const claim = ar.metadata ? want : Math.min(run.len, windowSize(ar, want));
-  if (claim <= want) return { ...run, len: Math.min(run.len, want) };
-  takeWindow(ar.inode, ar.lblk, { ...run, len: claim }, want);
-  return { ...run, len: want };
+  const most = ar.metadata ? want : windowSize(ar, want);
+  if (run.len > want && most > want) {
+    takeWindow(ar.inode, ar.lblk, { ...run, len: Math.min(run.len, most) }, want);
+  }
+  return { ...run, len: Math.min(run.len, want) };
 }
 
 /** Clusters to look for, so that a growing file stays together: next power of two, 64 KiB..8 MiB. */
@@ -182,8 +188,13 @@ function windowSize(ar: AllocRequest, want: number): number {
 }
 
 /** The free run that starts exactly at a cluster, up to `want`. */
-function* runAt(inode: Ext4Inode, group: number, at: number, want: number): Op<ClusterRun | null> {
-  const sb = inode.sb;
+function* runAt(
+  ar: AllocRequest,
+  group: number,
+  at: number,
+  want: number,
+): Op<ClusterRun | null> {
+  const { sb } = ar.inode;
   if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) return null;
   const bh = yield* loadBitmap(sb, group);
   if (!bh) return null;
@@ -191,7 +202,7 @@ function* runAt(inode: Ext4Inode, group: number, at: number, want: number): Op<C
     const end = groupClusters(sb, group);
     if (at >= end || findNextZero(bh.data, at, at + 1) !== at) return null;
     const stop = findNextSet(bh.data, at, Math.min(end, at + want));
-    const run = freeRunOutsideWindows(sb, inode, { group, start: at, len: stop - at });
+    const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
     return run?.start === at ? run : null;
   } finally {
     bh.put();
@@ -200,12 +211,12 @@ function* runAt(inode: Ext4Inode, group: number, at: number, want: number): Op<C
 
 /** First run of at least `least` clusters from `from` on (then from the start), else the longest. */
 function* searchGroup(
-  inode: Ext4Inode,
+  ar: AllocRequest,
   group: number,
   from: number,
   least: number,
 ): Op<ClusterRun | null> {
-  const sb = inode.sb;
+  const { sb } = ar.inode;
   const bh = yield* loadBitmap(sb, group);
   if (!bh) return null;
   try {
@@ -217,13 +228,13 @@ function* searchGroup(
     for (let at = findNextZero(bh.data, begin, end); at < end; ) {
       const stop = findNextSet(bh.data, at, end);
       longest = Math.max(longest, stop - at);
-      const run = freeRunOutsideWindows(sb, inode, { group, start: at, len: stop - at });
+      const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
       if (run && run.len >= least) return run;
       if (run && run.len > (best?.len ?? 0)) best = run;
       at = findNextZero(bh.data, stop, end);
     }
     if (begin <= info.firstFree) info.largestFree = longest;
-    return best ?? (from > info.firstFree ? yield* searchGroup(inode, group, 0, least) : null);
+    return best ?? (from > info.firstFree ? yield* searchGroup(ar, group, 0, least) : null);
   } finally {
     bh.put();
   }

@@ -24,11 +24,12 @@ import {
 } from '../../vfs/inode.ts';
 import { ihold } from '../../vfs/inode-cache.ts';
 import { ext4InitAcl } from './acl.ts';
+import { casefoldKey } from './casefold.ts';
 import { checkNewName, ext4AddEntry, ext4EmptyDir, ext4InitNewDir, updateDxFlag } from './dir-add.ts';
 import { ext4DeleteEntry, ext4FindEntry, type FoundEntry } from './dir-search.ts';
 import { EXT4_LINK_MAX, EXT4_PROJINHERIT_FL } from './disk/inode.ts';
 import { type CreditKind, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
-import { Ext4Filename, isEncrypted } from './filename.ts';
+import { Ext4Filename, isCasefolded, isEncrypted } from './filename.ts';
 import { ext4NewInode } from './ialloc.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4Iget, ext4MarkInodeDirty, storeRdev } from './inode.ts';
@@ -268,6 +269,10 @@ function inodeOf(dentry: Dentry): Inode {
   return dentry.inode;
 }
 
+/** Names that fold to the same are one name of a casefolded directory. */
+const dentryKey = (dir: Inode, name: Name): Name =>
+  isCasefolded(ext4(dir)) && !isEncrypted(ext4(dir)) ? casefoldKey(name) : name;
+
 /** What a directory can do. */
 export const ext4DirInodeOperations = {
   ...ext4XattrOperations,
@@ -281,7 +286,5 @@ export const ext4DirInodeOperations = {
   rmdir,
   rename: ext4Rename,
   tmpfile,
+  dentryKey,
 } satisfies InodeOperations;
-
-/** Devices, fifos and sockets have attributes and nothing else of ours. */
-export const ext4SpecialInodeOperations: InodeOperations = { ...ext4XattrOperations };

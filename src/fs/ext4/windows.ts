@@ -71,7 +71,7 @@ export function dropAllWindows(sb: Ext4SuperBlock): void {
 /** The longest part of a free run that no other file's window claims; null if all is claimed. */
 export function freeRunOutsideWindows(
   sb: Ext4SuperBlock,
-  inode: Ext4Inode,
+  inode: Ext4Inode | null,
   run: ClusterRun,
 ): ClusterRun | null {
   let { start } = run;

@@ -321,20 +321,10 @@ const script: readonly Step[] = [
   (w) => w.rename('toA', 'toB'),
   (w) => w.unlink('toB'),
   (w) => w.open('a/s/x', C.O_RDONLY),
-  ...Array.from(
-    { length: 42 },
-    (_, i): Step =>
-      (w) =>
-        w.symlink(i ? `l${i - 1}` : 'a', `l${i}`),
-  ),
+  ...Array.from({ length: 42 }, (_, i): Step => (w) => w.symlink(i ? `l${i - 1}` : 'a', `l${i}`)),
   (w) => w.stat('l39'),
   (w) => w.stat('l40'),
-  ...Array.from(
-    { length: 42 },
-    (_, i): Step =>
-      (w) =>
-        w.unlink(`l${i}`),
-  ),
+  ...Array.from({ length: 42 }, (_, i): Step => (w) => w.unlink(`l${i}`)),
   // Rename.
   (w) => w.mkdir('d1'),
   (w) => w.mkdir('d2'),
