@@ -35,10 +35,18 @@ export type ImageSource = string | Uint8Array | BlockDriver;
 
 const nothing = (): void => undefined;
 
-function deviceFor(source: ImageSource, readOnly: boolean): { driver: BlockDriver; release: () => void } {
+function deviceFor(
+  source: ImageSource,
+  readOnly: boolean,
+): { driver: BlockDriver; release: () => void } {
   if (typeof source === 'string') {
     const file = new FileDevice(source, { readOnly });
-    return { driver: file, release: () => { file.close(); } };
+    return {
+      driver: file,
+      release: () => {
+        file.close();
+      },
+    };
   }
   if (source instanceof Uint8Array) return { driver: deviceOf(source).driver, release: nothing };
   return { driver: source, release: nothing };
@@ -63,7 +71,13 @@ export function openSync(source: ImageSource, options: OpenOptions = {}): Volume
   return openDriverSync(driver, options, host(), release, labelOf(source));
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
+};
 
 /** '64M', '10G', 4096: bytes. @throws RangeError */
 export function parseSize(size: string | number): number {
@@ -78,10 +92,17 @@ export function parseSize(size: string | number): number {
  * Make an empty ext4. A missing file is made, sparse; an existing one is grown or cut if a size
  * is given. @throws EINVAL, EOPNOTSUPP, ENOSPC before anything is written
  */
-export function mkfs(target: string | BlockDriver, size?: string | number, options: MakeOptions = {}): MkfsResult {
+export function mkfs(
+  target: string | BlockDriver,
+  size?: string | number,
+  options: MakeOptions = {},
+): MkfsResult {
   if (typeof target !== 'string') return makeOnDriver(target, options, host(), false);
   const bytes = size === undefined ? undefined : parseSize(size);
-  const file = new FileDevice(target, { create: bytes !== undefined, ...(bytes === undefined ? {} : { size: bytes }) });
+  const file = new FileDevice(target, {
+    create: bytes !== undefined,
+    ...(bytes === undefined ? {} : { size: bytes }),
+  });
   try {
     return makeOnDriver(file, options, host(), file.fresh, target);
   } finally {

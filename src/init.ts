@@ -228,4 +228,3 @@ export function makeOnDriver(
     throw e instanceof FsError ? dressed(e, { syscall: 'mkfs', path }) : e;
   }
 }
-

@@ -10,7 +10,17 @@ import { argumentError } from './errors.ts';
 export type PathLike = string | Uint8Array | URL;
 export type TimeLike = number | string | Date | bigint | Timespec;
 export type ModeLike = number | string;
-export type Encoding = 'utf8' | 'utf-8' | 'latin1' | 'binary' | 'hex' | 'base64' | 'ascii' | 'ucs2' | 'utf16le' | 'base64url';
+export type Encoding =
+  | 'utf8'
+  | 'utf-8'
+  | 'latin1'
+  | 'binary'
+  | 'hex'
+  | 'base64'
+  | 'ascii'
+  | 'ucs2'
+  | 'utf16le'
+  | 'base64url';
 export type EncodingOption = Encoding | 'buffer' | null | undefined;
 
 export function toName(path: PathLike, what = 'path'): Name {
@@ -18,9 +28,16 @@ export function toName(path: PathLike, what = 'path'): Name {
   if (typeof path === 'string') name = nameFromText(path);
   else if (path instanceof Uint8Array) name = nameFromBytes(path);
   else if (path instanceof URL) name = fromUrl(path);
-  else throw argumentError('ERR_INVALID_ARG_TYPE', `The "${what}" argument must be a string, bytes or a URL`);
+  else
+    throw argumentError(
+      'ERR_INVALID_ARG_TYPE',
+      `The "${what}" argument must be a string, bytes or a URL`,
+    );
   if (name.includes('\0')) {
-    throw argumentError('ERR_INVALID_ARG_VALUE', `The argument '${what}' must be without null bytes`);
+    throw argumentError(
+      'ERR_INVALID_ARG_VALUE',
+      `The argument '${what}' must be without null bytes`,
+    );
   }
   return name;
 }
@@ -34,10 +51,23 @@ function fromUrl(url: URL): Name {
 
 /** The path as an error message shows it. */
 export const pathText = (path: PathLike): string =>
-  typeof path === 'string' ? path : path instanceof URL ? path.pathname : nameToText(nameFromBytes(path));
+  typeof path === 'string'
+    ? path
+    : path instanceof URL
+      ? path.pathname
+      : nameToText(nameFromBytes(path));
 
 /** Linux's open flags. */
-const O = { RDONLY: 0, WRONLY: 1, RDWR: 2, CREAT: 0o100, EXCL: 0o200, TRUNC: 0o1000, APPEND: 0o2000, SYNC: 0o4010000 };
+const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  SYNC: 0o4010000,
+};
 const FLAGS: Readonly<Record<string, number>> = {
   r: O.RDONLY,
   rs: O.RDONLY | O.SYNC,
@@ -56,7 +86,14 @@ const FLAGS: Readonly<Record<string, number>> = {
 };
 /** Node takes the letters of these in either order. */
 const SAME: Readonly<Record<string, string>> = {
-  sr: 'rs', 'sr+': 'rs+', xw: 'wx', 'xw+': 'wx+', xa: 'ax', 'xa+': 'ax+', sa: 'as', 'sa+': 'as+',
+  sr: 'rs',
+  'sr+': 'rs+',
+  xw: 'wx',
+  'xw+': 'wx+',
+  xa: 'ax',
+  'xa+': 'ax+',
+  sa: 'as',
+  'sa+': 'as+',
 };
 
 export function toFlags(flags: string | number | null | undefined, usual = 'r'): number {
@@ -64,7 +101,10 @@ export function toFlags(flags: string | number | null | undefined, usual = 'r'):
   const text = flags ?? usual;
   const found = FLAGS[SAME[text] ?? text];
   if (found === undefined) {
-    throw argumentError('ERR_INVALID_ARG_VALUE', `The argument 'flags' is invalid. Received '${text}'`);
+    throw argumentError(
+      'ERR_INVALID_ARG_VALUE',
+      `The argument 'flags' is invalid. Received '${text}'`,
+    );
   }
   return found;
 }
@@ -73,15 +113,22 @@ export function toMode(mode: ModeLike | null | undefined, usual: number): number
   if (mode === null || mode === undefined) return usual;
   const n = typeof mode === 'string' && /^[0-7]+$/.test(mode) ? parseInt(mode, 8) : mode;
   if (typeof n !== 'number') {
-    throw argumentError('ERR_INVALID_ARG_VALUE', "The argument 'mode' must be a number or octal text");
+    throw argumentError(
+      'ERR_INVALID_ARG_VALUE',
+      "The argument 'mode' must be a number or octal text",
+    );
   }
   return toInteger(n, 'mode', 0, 0xffff_ffff);
 }
 
 export function toInteger(n: number, what: string, least: number, most: number): number {
-  if (typeof n !== 'number') throw argumentError('ERR_INVALID_ARG_TYPE', `The "${what}" argument must be a number`);
+  if (typeof n !== 'number')
+    throw argumentError('ERR_INVALID_ARG_TYPE', `The "${what}" argument must be a number`);
   if (!Number.isInteger(n) || n < least || n > most) {
-    throw argumentError('ERR_OUT_OF_RANGE', `The value of "${what}" is out of range. Received ${String(n)}`);
+    throw argumentError(
+      'ERR_OUT_OF_RANGE',
+      `The value of "${what}" is out of range. Received ${String(n)}`,
+    );
   }
   return n;
 }
@@ -94,7 +141,8 @@ export function toTime(time: TimeLike): Timespec {
     return { sec, nsec: Number(time - BigInt(sec) * 1_000_000_000n) };
   }
   const ms = time instanceof Date ? time.getTime() : Number(time) * 1000;
-  if (!Number.isFinite(ms)) throw argumentError('ERR_INVALID_ARG_TYPE', 'The time must be a number or a Date');
+  if (!Number.isFinite(ms))
+    throw argumentError('ERR_INVALID_ARG_TYPE', 'The time must be a number or a Date');
   const sec = Math.floor(ms / 1000);
   // Seconds as a double are exact to about a microsecond: nanoseconds are rounded to that.
   return { sec, nsec: Math.min(999_999_999, Math.round((ms - sec * 1000) * 1000) * 1000) };

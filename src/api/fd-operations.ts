@@ -73,7 +73,8 @@ export function slice(
 export const statsOf = (
   op: Op<ConstructorParameters<typeof Stats>[0]>,
   options: BigIntOption | undefined,
-): Op<Stats | BigIntStats> => mapOp(op, (s) => (options?.bigint ? new BigIntStats(s) : new Stats(s)));
+): Op<Stats | BigIntStats> =>
+  mapOp(op, (s) => (options?.bigint ? new BigIntStats(s) : new Stats(s)));
 
 /** The operation with its result changed. */
 export function* mapOp<A, B>(op: Op<A>, change: (a: A) => B): Op<B> {
@@ -115,7 +116,10 @@ export const fdOperations = {
   readv: (p: Process, fd: number, buffers: readonly BytesLike[], position?: number | null) => {
     const parts = buffers.map(toBytes);
     const at = toPosition(position);
-    return on('read', at === null ? sysReadv(p, toFd(fd), parts) : sysPreadv(p, toFd(fd), parts, at));
+    return on(
+      'read',
+      at === null ? sysReadv(p, toFd(fd), parts) : sysPreadv(p, toFd(fd), parts, at),
+    );
   },
   /** Bytes: (buffer, offset, length, position). Text: (string, position, encoding). */
   write: (
@@ -132,17 +136,28 @@ export const fdOperations = {
       return on('write', writeAll(p, toFd(fd), bytes, at));
     }
     const { part, at } = slice(data, offset, typeof length === 'number' ? length : null, position);
-    return on('write', at === null ? sysWrite(p, toFd(fd), part) : sysPwrite(p, toFd(fd), part, at));
+    return on(
+      'write',
+      at === null ? sysWrite(p, toFd(fd), part) : sysPwrite(p, toFd(fd), part, at),
+    );
   },
   writev: (p: Process, fd: number, buffers: readonly BytesLike[], position?: number | null) => {
     const parts = buffers.map(toBytes);
     const at = toPosition(position);
-    return on('write', at === null ? sysWritev(p, toFd(fd), parts) : sysPwritev(p, toFd(fd), parts, at));
+    return on(
+      'write',
+      at === null ? sysWritev(p, toFd(fd), parts) : sysPwritev(p, toFd(fd), parts, at),
+    );
   },
 } as const;
 
 /** Write everything, however the system call cuts it. */
-export function* writeAll(p: Process, fd: number, bytes: Uint8Array, at: number | null): Op<number> {
+export function* writeAll(
+  p: Process,
+  fd: number,
+  bytes: Uint8Array,
+  at: number | null,
+): Op<number> {
   let done = 0;
   while (done < bytes.length) {
     const part = done === 0 ? bytes : bytes.subarray(done);

@@ -108,10 +108,16 @@ function* write(
   usual: string,
 ): Op<void> {
   const bytes = dataBytes(data, o.encoding);
-  yield* withTarget(p, target, toFlags(o.flag, usual), toMode(o.mode, 0o666), function* (fd): Op<void> {
-    yield* writeAll(p, fd, bytes, null);
-    if (o.flush) yield* sysFsync(p, fd);
-  });
+  yield* withTarget(
+    p,
+    target,
+    toFlags(o.flag, usual),
+    toMode(o.mode, 0o666),
+    function* (fd): Op<void> {
+      yield* writeAll(p, fd, bytes, null);
+      if (o.flush) yield* sysFsync(p, fd);
+    },
+  );
 }
 
 /** Copy bytes and permission bits; holes of the source stay holes. */
@@ -124,7 +130,7 @@ function* copy(p: Process, from: Name, to: Name, mode: number): Op<void> {
     const target = yield* sysOpen(p, to, flags, st.mode & 0o777);
     try {
       const buffer = new Uint8Array(Math.min(COPY_CHUNK, Math.max(1, st.size)));
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         const n = yield* sysPread(p, source, buffer, at);
         if (n === 0) break;
         at += yield* writeAll(p, target, buffer.subarray(0, n), at);
@@ -158,7 +164,8 @@ export function* entriesOf(p: Process, path: Name): Op<Entry[]> {
   }
 }
 
-const joinName = (dir: Name, name: Name): Name => (dir.endsWith('/') ? dir + name : `${dir}/${name}`) as Name;
+const joinName = (dir: Name, name: Name): Name =>
+  (dir.endsWith('/') ? dir + name : `${dir}/${name}`) as Name;
 
 type ReaddirResult = (string | Uint8Array)[] | Dirent<string | Uint8Array>[];
 
@@ -217,7 +224,7 @@ function* remove(p: Process, path: Name, o: RmOptions): Op<void> {
 function* realpath(p: Process, path: Name): Op<Name> {
   const pending = path.split('/').reverse();
   let done = path.startsWith('/') ? '' : sysGetcwd(p).replace(/\/$/, '');
-  for (let links = 0; pending.length > 0; ) {
+  for (let links = 0; pending.length > 0;) {
     const part = pending.pop();
     if (part === undefined || part === '' || part === '.') continue;
     if (part === '..') {
@@ -252,7 +259,8 @@ function* mkdtemp(p: Process, prefix: string): Op<string> {
   }
 }
 
-const targetText = (t: FileTarget): string | undefined => (typeof t === 'number' ? undefined : pathText(t));
+const targetText = (t: FileTarget): string | undefined =>
+  typeof t === 'number' ? undefined : pathText(t);
 
 export const fileOperations = {
   readFile: (p: Process, target: FileTarget, options?: ReadFileOptions | EncodingOption) => {

@@ -21,7 +21,9 @@ type Args<F> = F extends (p: Process, ...args: infer A) => unknown ? A : never;
 type Result<F> = F extends (...args: never[]) => Call<infer T> ? T : never;
 
 export type SyncFace = {
-  readonly [K in keyof Operations as `${K}Sync`]: (...args: Args<Operations[K]>) => Result<Operations[K]>;
+  readonly [K in keyof Operations as `${K}Sync`]: (
+    ...args: Args<Operations[K]>
+  ) => Result<Operations[K]>;
 };
 export type Callback<T> = (error: Error | null, result?: T) => void;
 export type CallbackFace = {
@@ -117,8 +119,16 @@ function callLater(bridge: Bridge, operation: AnyOperation, p: Process, args: un
   }
   const done = callback as Callback<unknown>;
   bridge.promise(operation(p, ...args)).then(
-    (result) => { queueMicrotask(() => { done(null, result); }); },
-    (error: unknown) => { queueMicrotask(() => { done(error as Error); }); },
+    (result) => {
+      queueMicrotask(() => {
+        done(null, result);
+      });
+    },
+    (error: unknown) => {
+      queueMicrotask(() => {
+        done(error as Error);
+      });
+    },
   );
 }
 
@@ -139,7 +149,8 @@ function fastPaths(bridge: Bridge, p: Process): Partial<Record<string, unknown>>
       try {
         return bridge.sync(pathOperations[syscall](p, path, options));
       } catch (e) {
-        if (options?.throwIfNoEntry === false && (e as { code?: string }).code === 'ENOENT') return undefined;
+        if (options?.throwIfNoEntry === false && (e as { code?: string }).code === 'ENOENT')
+          return undefined;
         throw e;
       }
     };

@@ -101,12 +101,16 @@ export const pathOperations = {
     at('stat', path, statsOf(sysStat(p, toName(path)), options)),
   lstat: (p: Process, path: PathLike, options?: BigIntOption) =>
     at('lstat', path, statsOf(sysLstat(p, toName(path)), options)),
-  access: (p: Process, path: PathLike, mode = 0) => at('access', path, sysAccess(p, toName(path), mode)),
+  access: (p: Process, path: PathLike, mode = 0) =>
+    at('access', path, sysAccess(p, toName(path), mode)),
   mkdir: (p: Process, path: PathLike, options?: MkdirOptions | ModeLike | null) => {
-    const o: MkdirOptions = typeof options === 'object' && options !== null ? options : { mode: options ?? 0o777 };
+    const o: MkdirOptions =
+      typeof options === 'object' && options !== null ? options : { mode: options ?? 0o777 };
     const mode = toMode(o.mode, 0o777);
     const name = toName(path);
-    const op = o.recursive ? mkdirs(p, name, mode) : mapOp(sysMkdir(p, name, mode), () => undefined);
+    const op = o.recursive
+      ? mkdirs(p, name, mode)
+      : mapOp(sysMkdir(p, name, mode), () => undefined);
     return at('mkdir', path, op);
   },
   rmdir: (p: Process, path: PathLike) => at('rmdir', path, sysRmdir(p, toName(path))),
@@ -116,7 +120,8 @@ export const pathOperations = {
   /** flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2; not in Node. */
   renameat2: (p: Process, from: PathLike, to: PathLike, flags: number) =>
     at('renameat2', from, sysRename(p, toName(from), toName(to), flags), to),
-  link: (p: Process, from: PathLike, to: PathLike) => at('link', from, sysLink(p, toName(from), toName(to)), to),
+  link: (p: Process, from: PathLike, to: PathLike) =>
+    at('link', from, sysLink(p, toName(from), toName(to)), to),
   symlink: (p: Process, target: PathLike, path: PathLike, _type?: string | null) =>
     at('symlink', target, sysSymlink(p, toName(target), toName(path)), path),
   readlink: (p: Process, path: PathLike, options?: EncodingOptions | EncodingOption) =>
@@ -144,7 +149,8 @@ export const pathOperations = {
     ),
   truncate: (p: Process, path: PathLike, length = 0) =>
     at('truncate', path, sysTruncate(p, toName(path), toInteger(length, 'len', 0, 2 ** 53 - 1))),
-  statfs: (p: Process, path: PathLike): Call<StatFs> => at('statfs', path, sysStatfs(p, toName(path))),
+  statfs: (p: Process, path: PathLike): Call<StatFs> =>
+    at('statfs', path, sysStatfs(p, toName(path))),
   /** The four attribute calls are not in Node. */
   getxattr: (p: Process, path: PathLike, name: string, options?: LinkOption) =>
     at(
@@ -152,18 +158,31 @@ export const pathOperations = {
       path,
       mapOp(sysGetxattr(p, toName(path), nameFromText(name), options?.follow ?? true), asBuffer),
     ),
-  setxattr: (p: Process, path: PathLike, name: string, value: Uint8Array, flags = 0, options?: LinkOption) =>
+  setxattr: (
+    p: Process,
+    path: PathLike,
+    name: string,
+    value: Uint8Array,
+    flags = 0,
+    options?: LinkOption,
+  ) =>
     at(
       'setxattr',
       path,
       sysSetxattr(p, toName(path), nameFromText(name), value, flags, options?.follow ?? true),
     ),
   removexattr: (p: Process, path: PathLike, name: string, options?: LinkOption) =>
-    at('removexattr', path, sysRemovexattr(p, toName(path), nameFromText(name), options?.follow ?? true)),
+    at(
+      'removexattr',
+      path,
+      sysRemovexattr(p, toName(path), nameFromText(name), options?.follow ?? true),
+    ),
   listxattr: (p: Process, path: PathLike, options?: LinkOption) =>
     at(
       'listxattr',
       path,
-      mapOp(sysListxattr(p, toName(path), options?.follow ?? true), (names) => names.map(nameToText)),
+      mapOp(sysListxattr(p, toName(path), options?.follow ?? true), (names) =>
+        names.map(nameToText),
+      ),
     ),
 } as const;

@@ -23,7 +23,15 @@ export interface RawStat {
 }
 
 const S_IFMT = 0o170000;
-const TYPES = { file: 0o100000, dir: 0o040000, block: 0o060000, char: 0o020000, link: 0o120000, fifo: 0o010000, socket: 0o140000 };
+const TYPES = {
+  file: 0o100000,
+  dir: 0o040000,
+  block: 0o060000,
+  char: 0o020000,
+  link: 0o120000,
+  fifo: 0o010000,
+  socket: 0o140000,
+};
 
 const toMs = (t: Timespec): number => t.sec * 1000 + t.nsec / 1e6;
 const toNs = (t: Timespec): bigint => BigInt(t.sec) * 1_000_000_000n + BigInt(t.nsec);

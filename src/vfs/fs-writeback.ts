@@ -5,8 +5,8 @@
  *   inode itself --> clean, or back on the list if it was dirtied meanwhile
  *
  * One flusher a super block: a work item, woken by a timer that runs only while something is dirty,
- * by a lack of clean memory, and by umount. A file system is written by its flusher, by fsync, or by
- * sync; I_SYNC makes them take turns on one inode and counts as a lock for whoever looks for
+ * by a lack of clean memory, and by umount. A file system is written by its flusher, by fsync, or
+ * by sync; I_SYNC makes them take turns on one inode and counts as a lock for whoever looks for
  * deadlocks. No i_rwsem is taken anywhere below here (protocols A.1.6).
  * @source fs/fs-writeback.c
  */

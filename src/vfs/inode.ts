@@ -66,11 +66,17 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 
-/** What a file system does for its inodes (an ops table, invariant A3). Absent: EPERM or ENOTDIR. */
+/**
+ * What a file system does for its inodes (an ops table, invariant A3). Absent: EPERM or ENOTDIR.
+ */
 export interface InodeOperations {
-  /** The inode of a name, with a reference, or null. Directory i_rwsem held, shared or exclusive. */
+  /**
+   * The inode of a name, with a reference, or null. Directory i_rwsem held, shared or exclusive.
+   */
   lookup?(dir: Inode, name: Name): Op<Inode | null>;
-  /** Make a regular file and instantiate the dentry. Directory i_rwsem exclusive, as for all below. */
+  /**
+   * Make a regular file and instantiate the dentry. Directory i_rwsem exclusive, as for all below.
+   */
   create?(dir: Inode, dentry: Dentry, mode: number): Op<void>;
   mkdir?(dir: Inode, dentry: Dentry, mode: number): Op<void>;
   mknod?(dir: Inode, dentry: Dentry, mode: number, rdev: number): Op<void>;
@@ -94,7 +100,9 @@ export interface InodeOperations {
   getLink?(inode: Inode): Op<Name>;
   /** The same from memory alone; null if that needs a sleep. */
   getLinkNowait?(inode: Inode): Name | null;
-  /** Names that mean the same in this directory have one key (casefold). Absent: a name is its key. */
+  /**
+   * Names that mean the same in this directory have one key (casefold). Absent: a name is its key.
+   */
   dentryKey?(dir: Inode, name: Name): Name;
   /** Add to what is in the inode, or correct it. */
   getattr?(inode: Inode, stat: Kstat): Op<void>;
@@ -143,7 +151,9 @@ export class Inode {
   /** 512-byte units in use, as stat reports them. */
   blocks = 0;
 
-  /** i_size. Guarded by i_rwsem exclusive; raised under the folio lock of the data that needs it. */
+  /**
+   * i_size. Guarded by i_rwsem exclusive; raised under the folio lock of the data that needs it.
+   */
   size = 0;
   state = I_NEW;
   count = 1;

@@ -2,7 +2,8 @@
  * read(2), write(2), lseek(2), fallocate(2) on an open file.
  *
  * Reading is tried plainly first: what is cached is copied without a generator. Writing starts the
- * write level, lets the file system do the rest under i_rwsem, and syncs after that lock is dropped.
+ * write level, lets the file system do the rest under i_rwsem, and syncs after that lock is
+ * dropped.
  * @source fs/read_write.c, mm/filemap.c:generic_write_checks()
  */
 import { errno } from '../base/errno.ts';

@@ -50,7 +50,9 @@ export function* genericFsync(file: File, start: number, end: number, datasync: 
   yield* inode.sb.device.flush();
 }
 
-/** s_umount held, shared or exclusive. One failure stops nothing: the metadata goes all the same. */
+/**
+ * s_umount held, shared or exclusive. One failure stops nothing: the metadata goes all the same.
+ */
 export function* syncFilesystemLocked(sb: SuperBlock): Op<void> {
   if (sb.readOnly) return;
   try {

@@ -20,7 +20,8 @@ function fence(language: string): string {
 
 test('the example of the README runs and prints what stands beside it', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'foliofs-readme-'));
-  // Under the root, so that the packages are found; run elsewhere, so that it makes its files there.
+  // Under the root, so that the packages are found; run elsewhere, so that it makes its files
+  // there.
   const outfile = join(root, `.cache/readme-${process.pid}.mjs`);
   onTestFinished(() => {
     rmSync(dir, { recursive: true, force: true });

@@ -48,7 +48,12 @@ function sample(args: string[]): Uint8Array {
   const content = new Uint8Array(400 * 1024);
   for (let at = 0; at < content.length; at += 4096) content.set([1, 2, 3], at);
   writeFileSync(holes, content);
-  const commands = [`write ${plain} plain`, `write ${holes} holes`, 'symlink link plain', 'mkdir dir'];
+  const commands = [
+    `write ${plain} plain`,
+    `write ${holes} holes`,
+    'symlink link plain',
+    'mkdir dir',
+  ];
   writeFileSync(join(dir, 'commands'), commands.join('\n'));
   execFileSync('debugfs', ['-w', '-f', join(dir, 'commands'), image.path], { stdio: 'pipe' });
   return new Uint8Array(readFileSync(image.path));
@@ -88,7 +93,7 @@ function useInode(m: Mounted, nr: number, write: boolean, attempt: (b: () => voi
   attempt(() => {
     const end = Math.min(inode.size, READ_LIMIT);
     const ra = new FileRaState(inode.mapping.folioSize);
-    for (let at = 0; at < end; ) {
+    for (let at = 0; at < end;) {
       const n = m.run(filemapRead(inode.mapping, ra, IovIter.of(buffer), at));
       if (n === 0) break;
       at += n;
@@ -118,7 +123,16 @@ function change(m: Mounted, inode: Ext4Inode): void {
 /** Telling values of a field. */
 function valuesOf(field: Field, now: number): number[] {
   const top = 2 ** (8 * field.size) - 1;
-  const all = [0, 1, now + 1, now - 1, now ^ 0x8000, top, Math.floor(top / 2), Math.floor(top / 2) + 1];
+  const all = [
+    0,
+    1,
+    now + 1,
+    now - 1,
+    now ^ 0x8000,
+    top,
+    Math.floor(top / 2),
+    Math.floor(top / 2) + 1,
+  ];
   if (field.size === 8) return [0, 1, 2 ** 40];
   return [...new Set(all.map((v) => (v < 0 ? top : v) % (top + 1)))].filter((v) => v !== now);
 }
@@ -131,7 +145,9 @@ interface Place {
 }
 
 const numberFields = (record: StructInfo): Field[] =>
-  record.$fields.filter((f): f is Field => typeof (f as Field).get(new DataView(new ArrayBuffer(4096)), 0) === 'number');
+  record.$fields.filter(
+    (f): f is Field => typeof (f as Field).get(new DataView(new ArrayBuffer(4096)), 0) === 'number',
+  );
 
 function corruptEvery(image: Uint8Array, place: Place, write: boolean): string[] {
   const outcomes: string[] = [];
@@ -153,7 +169,9 @@ function corruptEvery(image: Uint8Array, place: Place, write: boolean): string[]
   return outcomes;
 }
 
-/** Where the records of the sample stand. 1 KiB blocks: super block at 1024, descriptors at 2048. */
+/**
+ * Where the records of the sample stand. 1 KiB blocks: super block at 1024, descriptors at 2048.
+ */
 function places(image: Uint8Array, csum: boolean): Place[] {
   const v = new DataView(image.buffer);
   const descSize = Superblock.s_desc_size.get(v, 1024) || 32;
@@ -169,12 +187,14 @@ function places(image: Uint8Array, csum: boolean): Place[] {
     GroupDesc.bg_checksum.set(b.view, 2048, groupDescCsum(seedOf(i), 0, b, 2048, descSize));
   };
   const inodeAt = (nr: number): number => table + (nr - 1) * inodeSize;
-  const fixInode = (nr: number) => (i: Uint8Array): void => {
-    if (!csum) return;
-    const b = rawBlock(i);
-    const generation = Inode.i_generation.get(b.view, inodeAt(nr));
-    setInodeCsum(inodeCsumSeed(seedOf(i), nr, generation), b, inodeAt(nr), inodeSize);
-  };
+  const fixInode =
+    (nr: number) =>
+    (i: Uint8Array): void => {
+      if (!csum) return;
+      const b = rawBlock(i);
+      const generation = Inode.i_generation.get(b.view, inodeAt(nr));
+      setInodeCsum(inodeCsumSeed(seedOf(i), nr, generation), b, inodeAt(nr), inodeSize);
+    };
   const found: Place[] = [
     { record: Superblock, at: 1024, fix: fixSuper },
     { record: GroupDesc, at: 2048, fix: fixDesc },
@@ -190,7 +210,10 @@ function places(image: Uint8Array, csum: boolean): Place[] {
     const fixLeaf = (i: Uint8Array): void => {
       if (!csum) return;
       const generation = Inode.i_generation.get(new DataView(i.buffer), inodeAt(13));
-      setExtentBlockCsum(inodeCsumSeed(seedOf(i), 13, generation), rawBlock(i.subarray(leaf, leaf + 1024)));
+      setExtentBlockCsum(
+        inodeCsumSeed(seedOf(i), 13, generation),
+        rawBlock(i.subarray(leaf, leaf + 1024)),
+      );
     };
     found.push({ record: ExtentHeader, at: leaf, fix: fixLeaf });
     found.push({ record: Extent, at: leaf + 12, fix: fixLeaf });
@@ -214,35 +237,43 @@ const KINDS: readonly (readonly [string, string[], boolean])[] = [
   ['ext2', ['-t', 'ext2'], false],
 ];
 
-test.each(KINDS)('%s: every field of every record', (_name, args, csum) => {
-  const image = sample(args);
-  expect(use(image, false)).toEqual([]);
-  expect(use(image, true)).toEqual([]);
-  const outcomes: string[] = [];
-  for (const place of places(image, csum)) {
-    for (const write of [false, true]) outcomes.push(...corruptEvery(image, place, write));
-  }
-  for (const line of outcomes) expect(line).toMatch(/E[A-Z]+: /);
-  expect(outcomes.length).toBeGreaterThan(100);
-  if (process.env['SHOW']) console.log(outcomes.join('\n'));
-}, 300_000);
+test.each(KINDS)(
+  '%s: every field of every record',
+  (_name, args, csum) => {
+    const image = sample(args);
+    expect(use(image, false)).toEqual([]);
+    expect(use(image, true)).toEqual([]);
+    const outcomes: string[] = [];
+    for (const place of places(image, csum)) {
+      for (const write of [false, true]) outcomes.push(...corruptEvery(image, place, write));
+    }
+    for (const line of outcomes) expect(line).toMatch(/E[A-Z]+: /);
+    expect(outcomes.length).toBeGreaterThan(100);
+    if (process.env['SHOW']) console.log(outcomes.join('\n'));
+  },
+  300_000,
+);
 
-test.each(KINDS)('%s: random bytes', (_name, args, _csum) => {
-  const image = sample(args);
-  const prng = new Prng(3);
-  for (let round = 0; round < 150; round++) {
-    const copy = image.slice();
-    const log: string[] = [];
-    for (let i = 0; i <= prng.below(6); i++) {
-      // Metadata is crowded at the front of so small an image.
-      const at = prng.below(2) ? prng.below(64 * 1024) : prng.below(copy.length);
-      copy[at] = prng.below(256);
-      log.push(`${at}=${copy[at]}`);
+test.each(KINDS)(
+  '%s: random bytes',
+  (_name, args, _csum) => {
+    const image = sample(args);
+    const prng = new Prng(3);
+    for (let round = 0; round < 150; round++) {
+      const copy = image.slice();
+      const log: string[] = [];
+      for (let i = 0; i <= prng.below(6); i++) {
+        // Metadata is crowded at the front of so small an image.
+        const at = prng.below(2) ? prng.below(64 * 1024) : prng.below(copy.length);
+        copy[at] = prng.below(256);
+        log.push(`${at}=${copy[at]}`);
+      }
+      try {
+        use(copy, round % 2 === 1);
+      } catch (e) {
+        throw new Error(`${log.join(' ')}: ${(e as Error).stack ?? String(e)}`);
+      }
     }
-    try {
-      use(copy, round % 2 === 1);
-    } catch (e) {
-      throw new Error(`${log.join(' ')}: ${(e as Error).stack ?? String(e)}`);
-    }
-  }
-}, 300_000);
+  },
+  300_000,
+);

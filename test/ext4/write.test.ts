@@ -144,7 +144,9 @@ describe.each(FORMATS)('%s', (_name, args) => {
         }
         const at = prng.below(Math.max(1, model.bytes.length));
         const want = model.bytes.subarray(at, at + 5000);
-        expect(Buffer.compare(read(m, file, at, 5000), want), `round ${round} step ${step}`).toBe(0);
+        expect(Buffer.compare(read(m, file, at, 5000), want), `round ${round} step ${step}`).toBe(
+          0,
+        );
       }
       close(m, file);
       judge(image, model.bytes);

@@ -112,12 +112,7 @@ export const ext4FileOperations: FileOperations = {
  * The file's data and what is needed to find it are on the medium on return.
  * @throws EIO, ENOSPC: once for each opener
  */
-export function* ext4Fsync(
-  file: File,
-  start: number,
-  end: number,
-  datasync: boolean,
-): Op<void> {
+export function* ext4Fsync(file: File, start: number, end: number, datasync: boolean): Op<void> {
   const { inode } = file;
   const { sb } = of(file);
   yield* fileWriteAndWaitRange(file, start, end);

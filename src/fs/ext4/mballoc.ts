@@ -4,7 +4,8 @@
  * A request names a goal and a length. In order:
  *   1. the inode's own preallocation, if the goal continues it;
  *   2. the run at the goal itself, if it is free: the file stays contiguous;
- *   3. the first run of the full length, from the goal's group on, through groups that can have one;
+ *   3. the first run of the full length, from the goal's group on, through groups that can have
+ *   one;
  *   4. the longest run seen anywhere.
  * A regular file gets more than it asked for in memory (its window): interleaved writers then do
  * not interleave on the disk. Windows are only respected by others, never written to disk; they
@@ -38,7 +39,14 @@ import {
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
-import { cutWindow, dropWindow, dropAllWindows, freeRunOutsideWindows, takeWindow, useWindow } from './windows.ts';
+import {
+  cutWindow,
+  dropWindow,
+  dropAllWindows,
+  freeRunOutsideWindows,
+  takeWindow,
+  useWindow,
+} from './windows.ts';
 
 export interface AllocRequest {
   readonly inode: Ext4Inode;
@@ -73,7 +81,8 @@ const STREAM_BLOCKS = 16;
 function defaultGoal(ar: AllocRequest): Pblk {
   const { inode } = ar;
   const sb = inode.sb;
-  if (ar.lblk + ar.len > STREAM_BLOCKS && inode.isReg && sb.streamGoal !== null) return sb.streamGoal;
+  if (ar.lblk + ar.len > STREAM_BLOCKS && inode.isReg && sb.streamGoal !== null)
+    return sb.streamGoal;
   let group = inode.blockGroup;
   if (sb.geo.flexBits >= 2) {
     // Metadata of a flex group fills its first group: data starts in the next one.
@@ -177,7 +186,9 @@ function keep(ar: AllocRequest, run: ClusterRun, want: number): ClusterRun {
   return { ...run, len: Math.min(run.len, want) };
 }
 
-/** Clusters to look for, so that a growing file stays together: next power of two, 64 KiB..8 MiB. */
+/**
+ * Clusters to look for, so that a growing file stays together: next power of two, 64 KiB..8 MiB.
+ */
 function windowSize(ar: AllocRequest, want: number): number {
   const { inode } = ar;
   if (!inode.isReg || inode.writeCount <= 0) return want;
@@ -188,12 +199,7 @@ function windowSize(ar: AllocRequest, want: number): number {
 }
 
 /** The free run that starts exactly at a cluster, up to `want`. */
-function* runAt(
-  ar: AllocRequest,
-  group: number,
-  at: number,
-  want: number,
-): Op<ClusterRun | null> {
+function* runAt(ar: AllocRequest, group: number, at: number, want: number): Op<ClusterRun | null> {
   const { sb } = ar.inode;
   if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) return null;
   const bh = yield* loadBitmap(sb, group);
@@ -209,7 +215,9 @@ function* runAt(
   }
 }
 
-/** First run of at least `least` clusters from `from` on (then from the start), else the longest. */
+/**
+ * First run of at least `least` clusters from `from` on (then from the start), else the longest.
+ */
 function* searchGroup(
   ar: AllocRequest,
   group: number,
@@ -225,7 +233,7 @@ function* searchGroup(
     let best: ClusterRun | null = null;
     let longest = 0;
     const begin = Math.max(from, info.firstFree);
-    for (let at = findNextZero(bh.data, begin, end); at < end; ) {
+    for (let at = findNextZero(bh.data, begin, end); at < end;) {
       const stop = findNextSet(bh.data, at, end);
       longest = Math.max(longest, stop - at);
       const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
@@ -311,7 +319,7 @@ export function* ext4FreeBlocks(
   if (start < sb.geo.firstDataBlock || start + count > sb.geo.blocksCount + ratio - 1) {
     throw corrupted('ext4_extent', 'ee_start', { ino: inode.ino, pblk: start, count });
   }
-  for (let done = 0; done < count; ) {
+  for (let done = 0; done < count;) {
     const nr = start + done;
     const group = groupOf(sb, nr);
     const inGroup = groupFirstBlock(sb, group) + sb.geo.blocksPerGroup - nr;
@@ -349,7 +357,13 @@ function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void
 /** One block for an extent node, an indirect block or an xattr block. @throws ENOSPC */
 export function* ext4NewMetaBlock(handle: Handle, inode: Ext4Inode, goal: Pblk): Op<Pblk> {
   const near = goal > 0 ? goal : null;
-  const got = yield* ext4MbNewBlocks(handle, { inode, lblk: 0, len: 1, goal: near, metadata: true });
+  const got = yield* ext4MbNewBlocks(handle, {
+    inode,
+    lblk: 0,
+    len: 1,
+    goal: near,
+    metadata: true,
+  });
   return got.pblk;
 }
 
@@ -363,4 +377,3 @@ export function* ext4FreeMetaBlock(handle: Handle, inode: Ext4Inode, nr: Pblk): 
 export function ext4DiscardPreallocations(inode: Ext4Inode): void {
   dropWindow(inode);
 }
-

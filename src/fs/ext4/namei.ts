@@ -25,7 +25,13 @@ import {
 import { ihold } from '../../vfs/inode-cache.ts';
 import { ext4InitAcl } from './acl.ts';
 import { casefoldKey } from './casefold.ts';
-import { checkNewName, ext4AddEntry, ext4EmptyDir, ext4InitNewDir, updateDxFlag } from './dir-add.ts';
+import {
+  checkNewName,
+  ext4AddEntry,
+  ext4EmptyDir,
+  ext4InitNewDir,
+  updateDxFlag,
+} from './dir-add.ts';
 import { ext4DeleteEntry, ext4FindEntry, type FoundEntry } from './dir-search.ts';
 import { EXT4_LINK_MAX, EXT4_PROJINHERIT_FL } from './disk/inode.ts';
 import { type CreditKind, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
@@ -69,8 +75,7 @@ function* lookup(vfsDir: Inode, name: Name): Op<Inode | null> {
   }
 }
 
-const isStale = (e: unknown): boolean =>
-  e instanceof Error && 'code' in e && e.code === 'ESTALE';
+const isStale = (e: unknown): boolean => e instanceof Error && 'code' in e && e.code === 'ESTALE';
 
 /** An inode that was made but got no name: it goes with its reference, which `dead` takes over. */
 function* discard(handle: Handle, inode: Ext4Inode, dead: DeadInodes): Op<void> {

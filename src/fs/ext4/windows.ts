@@ -91,4 +91,3 @@ export function freeRunOutsideWindows(
   }
   return best;
 }
-

@@ -90,7 +90,7 @@ export class FileDevice implements BlockDriver {
   /** Write zeroes where the file holds anything else; holes of a sparse file stay holes. */
   private zero(offset: number, length: number): void {
     const probe = new Uint8Array(ZEROES.length);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const n = Math.min(length - done, ZEROES.length);
       const got = readSync(this.fd, probe, 0, n, offset + done);
       if (got < n || probe.some((byte, i) => i < n && byte !== 0)) {
