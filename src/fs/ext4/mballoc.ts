@@ -16,6 +16,7 @@
  */
 import { clearBits, findNextSet, findNextZero, setBits } from '../../base/bitmap.ts';
 import { corrupted, CorruptError, errno } from '../../base/errno.ts';
+import { mark } from '../../base/trace.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -114,18 +115,7 @@ export function* ext4MbNewBlocks(
   const clusters = Math.min(want, allowance(sb, ar.metadata));
   if (clusters < 1) throw errno('ENOSPC');
   const goal = ar.goal ?? defaultGoal(ar);
-  let run = ar.metadata ? null : useWindow(inode, ar.lblk, clusters);
-  const ours = run !== null;
-  // Its window is for another block: what is taken now may come from inside it.
-  if (!run && !ar.metadata) dropWindow(inode);
-  run ??= yield* findRun(ar, goal, clusters);
-  if (!run) {
-    dropAllWindows(sb);
-    run = yield* findRun(ar, goal, clusters);
-  }
-  if (!run) throw errno('ENOSPC');
-  if (!ours) cutWindow(inode, run);
-  yield* markUsed(handle, sb, run);
+  const run = yield* claim(handle, ar, goal, clusters);
   const start = groupFirstBlock(sb, run.group) + run.start * ratio;
   const len = Math.min(ar.len, run.len * ratio - offset);
   inode.blocks += (run.len * ratio * sb.blockSize) / 512;
@@ -135,6 +125,34 @@ export function* ext4MbNewBlocks(
   sb.buffers.cleanAliases(pblk(start), run.len * ratio);
   yield* ext4MarkInodeDirty(handle, inode);
   return { pblk: pblk(start + offset), len };
+}
+
+/** Tries before an allocator that always loses its run to others gives up. */
+const MAX_TRIES = 64;
+
+/**
+ * Find a run and mark it used. Reading a bitmap may sleep, and so may the journal: a run that was
+ * free when it was found is looked at again under write access, and another found if it has gone.
+ */
+function* claim(handle: Handle, ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun> {
+  const { inode } = ar;
+  const { sb } = inode;
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    let run = ar.metadata || tries > 0 ? null : useWindow(inode, ar.lblk, want);
+    const ours = run !== null;
+    // Its window is for another block: what is taken now may come from inside it.
+    if (!run && !ar.metadata) dropWindow(inode);
+    run ??= yield* findRun(ar, goal, want);
+    if (!run) {
+      dropAllWindows(sb);
+      run = yield* findRun(ar, goal, want);
+    }
+    if (!run) throw errno('ENOSPC');
+    if (!ours) cutWindow(inode, run);
+    if (yield* markUsed(handle, sb, run)) return run;
+    mark('mballoc: run taken meanwhile');
+  }
+  throw errno('ENOSPC', {}, 'every free run was taken by others');
 }
 
 /** The run to take: at the goal, the first that is long enough, or the longest there is. */
@@ -260,19 +278,19 @@ function* loadBitmap(sb: Ext4SuperBlock, group: number): Op<BufferHead | null> {
   }
 }
 
-function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void> {
+/** Set the run's bits. @returns false: somebody else has taken some of them */
+function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<boolean> {
   const { group, start, len } = run;
   const bh = yield* ext4ReadBlockBitmap(sb, group);
   try {
-    if (findNextSet(bh.data, start, start + len) < start + len) {
-      throw corrupted('block bitmap', 'bit', { group, cluster: start, why: 'in use already' });
-    }
     yield* ext4GetWriteAccess(handle, bh);
     yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+    if (findNextSet(bh.data, start, start + len) < start + len) return false;
     setBits(bh.data, start, len);
     finishChange(handle, sb, group, bh, -len);
     const info = sb.groups[group]!;
     if (start === info.firstFree) info.firstFree = start + len;
+    return true;
   } finally {
     bh.put();
   }
