@@ -144,7 +144,7 @@ export function dputNowait(dentry: Dentry): boolean {
   const { dentryLru, dentryLimit } = dentry.sb;
   dentry.referenced = true;
   if (dentry.lru.list === null) dentryLru.addTail(dentry.lru);
-  if (dentryLru.size > dentryLimit) shrinkDentries(dentry.sb, dentryLru.size - dentryLimit);
+  if (dentryLru.size > dentryLimit) trimDentries(dentry.sb);
   return true;
 }
 
@@ -240,6 +240,12 @@ export function shrinkDentries(sb: SuperBlock, count: number): number {
     }
   }
   return dropped;
+}
+
+/** Down to what there is room for. @context Does not sleep. */
+export function trimDentries(sb: SuperBlock): number {
+  const excess = Math.ceil(sb.dentryLru.size - sb.dentryRoom);
+  return excess > 0 ? shrinkDentries(sb, excess) : 0;
 }
 
 /** Drop an unreferenced dentry if its inode can stay or go without a sleep. */
