@@ -199,3 +199,33 @@ test.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     expect(w.sb.inodes.size).toBe(0);
   },
 );
+
+test('two directories do not move into each other at once', () => {
+  const w = new World(sleepyTmpfs(new Prng(1)));
+  const settle = () => {
+    for (let i = 0; i < 200; i++) {
+      w.clock.advance(1);
+      w.scheduler.pump();
+    }
+  };
+  w.scheduler.spawn(
+    'setup',
+    (function* (): Op<void> {
+      for (const d of ['a', 'a/b', 'c', 'c/d']) yield* sysMkdir(w.root, n(d));
+    })(),
+  );
+  settle();
+  const outcome: string[] = [];
+  const moves = [
+    ['a/b', 'c/d/b'],
+    ['c', 'a/b/c'],
+  ] as const;
+  for (const [from, to] of moves) {
+    const p = w.process({ uid: 0, caps: -1 });
+    const t = w.scheduler.spawn('move', sysRename(p, n(from), n(to)));
+    t.onDone(() => outcome.push(t.failed ? (t.error as FsError).code : 'ok'));
+  }
+  settle();
+  expect(outcome).toEqual(['ok', 'EINVAL']);
+  judge(w.sb);
+});
