@@ -14,8 +14,8 @@ import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import type { AddressSpaceOperations } from '../../mm/address-space.ts';
+import { igetFailed, igetLocked, iputNowait, unlockNewInode } from '../../vfs/inode-cache.ts';
 import {
-  I_FREEING,
   I_NEW,
   S_APPEND,
   S_CASEFOLD,
@@ -68,6 +68,7 @@ import {
   setIVersion,
 } from './disk/inode.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
+import { ext4Report } from './error.ts';
 import { checkExtentRoot } from './extents.ts';
 import { ExtentStatusTree } from './extents-status.ts';
 import { groupDescGet } from './group-desc.ts';
@@ -146,13 +147,11 @@ export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {
     throw corrupted('ext4_inode', 'inode number', { ino, want: `${firstIno}..${inodesCount}` });
   }
   inodePlace(sb, ino);
-  const cached = yield* cachedInode(sb, ino);
-  if (cached) {
-    checkEaInode(cached, options);
-    return cached;
+  const inode = yield* igetLocked(sb, ino, () => ext4AllocInode(sb, ino));
+  if ((inode.state & I_NEW) === 0) {
+    checkEaInodeOrPut(inode, options);
+    return inode;
   }
-  const inode = ext4AllocInode(sb, ino);
-  sb.inodes.set(ino, inode);
   try {
     const { bh, at } = yield* inodeLocOf(sb, ino);
     try {
@@ -163,29 +162,22 @@ export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {
     checkEaInode(inode, options);
     sb.setInodeOps(inode);
   } catch (e) {
-    sb.inodes.delete(ino);
-    inode.state = 0;
-    inode.stateWait.wakeAll();
+    igetFailed(inode);
+    ext4Report(sb, e);
     throw e;
   }
-  inode.state &= ~I_NEW;
-  inode.stateWait.wakeAll();
+  unlockNewInode(inode);
   return inode;
 }
 
-/** The inode if it is in memory, with a reference; waits while it is being filled or freed. */
-function* cachedInode(sb: Ext4SuperBlock, ino: Ino): Op<Ext4Inode | null> {
-  for (;;) {
-    const inode = sb.inodes.get(ino);
-    if (!inode) return null;
-    if ((inode.state & (I_NEW | I_FREEING)) === 0) {
-      inode.count++;
-      sb.inodeLru.delete(inode);
-      return inode as Ext4Inode;
-    }
-    yield* inode.stateWait.waitFor(
-      () => sb.inodes.get(ino) !== inode || (inode.state & (I_NEW | I_FREEING)) === 0,
-    );
+/** A cached inode of the wrong kind: our reference goes before the error. */
+function checkEaInodeOrPut(inode: Ext4Inode, options: IgetOptions): void {
+  try {
+    checkEaInode(inode, options);
+  } catch (e) {
+    // Another reference holds it, or it stays cached: either way this needs no I/O.
+    if (!iputNowait(inode)) inode.count--;
+    throw e;
   }
 }
 
@@ -217,8 +209,9 @@ function readRecord(inode: Ext4Inode, bh: BufferHead, at: number, options: IgetO
   }
   inode.mode = RawInode.i_mode.get(v, at);
   inode.nlink = RawInode.i_links_count.get(v, at);
-  if (sb.has.metadataCsum && !inodeCsumOk(inode.csumSeed, bh, at, inodeSize)) {
-    // A table that was never written has no checksums; nobody may point into it either.
+  // A record that was never written has no checksum either: that it is unused says more.
+  const unused = inode.nlink === 0 && inode.mode === 0;
+  if (!unused && sb.has.metadataCsum && !inodeCsumOk(inode.csumSeed, bh, at, inodeSize)) {
     throw corrupted('ext4_inode', 'i_checksum_lo', { ino, pblk: bh.blocknr });
   }
   if (inode.nlink === 0 && !options.special && ino !== EXT4_BOOT_LOADER_INO) {
