@@ -16,6 +16,7 @@ import type { Handle } from '../../jbd2/handle.ts';
 import type { AddressSpaceOperations } from '../../mm/address-space.ts';
 import { igetFailed, igetLocked, iputNowait, unlockNewInode } from '../../vfs/inode-cache.ts';
 import {
+  I_DIRTY_INODE,
   I_NEW,
   S_APPEND,
   S_CASEFOLD,
@@ -69,13 +70,16 @@ import {
 } from './disk/inode.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
 import { ext4Report } from './error.ts';
+import { Superblock } from './disk/superblock.ts';
 import { checkExtentRoot } from './extents.ts';
 import { ExtentStatusTree } from './extents-status.ts';
+import { RO_COMPAT } from './features.ts';
 import { groupDescGet } from './group-desc.ts';
 import { checkIndirectRoot, maxIndirectBlocks } from './indirect.ts';
 import { findInlineData } from './inline-data.ts';
 import { Ext4Inode } from './inode-info.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
+import { ext4SuperDirty } from './super-write.ts';
 
 /** Where an inode's record stands. */
 export interface InodeLoc {
@@ -214,6 +218,7 @@ function readRecord(inode: Ext4Inode, bh: BufferHead, at: number, options: IgetO
   if (!unused && sb.has.metadataCsum && !inodeCsumOk(inode.csumSeed, bh, at, inodeSize)) {
     throw corrupted('ext4_inode', 'i_checksum_lo', { ino, pblk: bh.blocknr });
   }
+  if (inode.nlink === 0 && ino === EXT4_ROOT_INO) throw bad(inode, 'i_links_count', 0, 'not 0');
   if (inode.nlink === 0 && !options.special && ino !== EXT4_BOOT_LOADER_INO) {
     throw errno('ESTALE', { ino }, 'inode is not in use');
   }
@@ -411,6 +416,21 @@ export function ext4DoUpdateInode(handle: Handle, inode: Ext4Inode, loc: InodeLo
   }
   if (sb.has.metadataCsum) setInodeCsum(inode.csumSeed, bh, at, inodeSize);
   handle.journal.dirtyMetadata(handle, bh);
+  // The record has all of it now; what changes later is marked again.
+  inode.state &= ~I_DIRTY_INODE;
+  if (inode.disksize > MAX_SMALL_FILE && inode.isReg) setLargeFile(sb);
+}
+
+/** Largest file of an image without the feature large_file. */
+const MAX_SMALL_FILE = 2 ** 31 - 1;
+
+/** From the first large file on the image says that it has some. */
+function setLargeFile(sb: Ext4SuperBlock): void {
+  const { view } = sb.sbh;
+  const word = Superblock.s_feature_ro_compat.get(view, sb.sbAt);
+  if (word & RO_COMPAT.large_file) return;
+  Superblock.s_feature_ro_compat.set(view, sb.sbAt, word | RO_COMPAT.large_file);
+  ext4SuperDirty(sb);
 }
 
 function storeTimes(inode: Ext4Inode, v: DataView, at: number): void {

@@ -254,7 +254,7 @@ function statfs(sb: Ext4SuperBlock, state: MountState): Kstatfs {
   const bfree = sb.freeClusters * ratio;
   const clusters = Math.floor(blocksCount / ratio);
   const kept = sb.has.extents ? Math.min(Math.floor(clusters / 50), RESERVED_CLUSTERS) : 0;
-  const reserved = (sb.reservedClusters + kept) * ratio;
+  const reserved = sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit) + kept * ratio;
   const word = (at: number): number =>
     new DataView(sb.uuid.buffer, sb.uuid.byteOffset).getUint32(at, true);
   return {
