@@ -175,11 +175,20 @@ test('quota files are read as debugfs reads them', () => {
   const m: Mounted = mountFile(golden.path, RW);
   expect(m.sb.readOnly).toBe(true);
   expect(m.warnings.join()).toContain('quota');
-  for (const [type, name] of [[USRQUOTA, 'user'], [PRJQUOTA, 'project']] as const) {
+  for (const [type, name] of [
+    [USRQUOTA, 'user'],
+    [PRJQUOTA, 'project'],
+  ] as const) {
     const records = m.run(ext4ReadQuota(m.sb, type));
-    const said = execFileSync('debugfs', ['-R', `list_quota ${name}`, golden.path], { encoding: 'utf8', stdio: 'pipe' });
+    const said = execFileSync('debugfs', ['-R', `list_quota ${name}`, golden.path], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
     if (!records) continue;
-    const rows = said.split('\n').map((l) => l.trim().split(/\s+/).map(Number)).filter((r) => r.length >= 7 && r.every((n) => !Number.isNaN(n)));
+    const rows = said
+      .split('\n')
+      .map((l) => l.trim().split(/\s+/).map(Number))
+      .filter((r) => r.length >= 7 && r.every((n) => !Number.isNaN(n)));
     expect(records.map((r) => [r.id, r.space])).toEqual(rows.map((r) => [r[0], r[1]]));
   }
 });

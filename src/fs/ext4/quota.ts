@@ -75,7 +75,8 @@ class QuotaReader {
     const magic = DqHeader.dqh_magic.get(v, 0);
     if (magic !== V2_INITQMAGICS[type]) this.fail('v2_disk_dqheader', 'dqh_magic', 0, magic);
     const version = DqHeader.dqh_version.get(v, 0);
-    if (version !== V2_INITQVERSION_R1) this.fail('v2_disk_dqheader', 'dqh_version', 0, version, '1');
+    if (version !== V2_INITQVERSION_R1)
+      this.fail('v2_disk_dqheader', 'dqh_version', 0, version, '1');
     const blocks = DqInfo.dqi_blocks.get(v, DqHeader.$size);
     if (blocks > this.blocks) {
       this.fail('v2_disk_dqinfo', 'dqi_blocks', 0, blocks, `at most ${this.blocks}`);
@@ -88,7 +89,13 @@ class QuotaReader {
       const next = v.getUint32(4 * i, true);
       if (next === 0) continue;
       if (next <= QT_TREEOFF || next >= this.blocks) {
-        this.fail('quota tree', `reference ${i}`, block, next, `${QT_TREEOFF + 1}..${this.blocks - 1}`);
+        this.fail(
+          'quota tree',
+          `reference ${i}`,
+          block,
+          next,
+          `${QT_TREEOFF + 1}..${this.blocks - 1}`,
+        );
       }
       // Several references of the last level share a block of records.
       if (this.visited.has(next)) {
@@ -105,7 +112,13 @@ class QuotaReader {
     const v = yield* this.view(block);
     const used = DqDbHeader.dqdh_entries.get(v, 0);
     if (used > quotaRecordsPerBlock) {
-      this.fail('qt_disk_dqdbheader', 'dqdh_entries', block, used, `at most ${quotaRecordsPerBlock}`);
+      this.fail(
+        'qt_disk_dqdbheader',
+        'dqdh_entries',
+        block,
+        used,
+        `at most ${quotaRecordsPerBlock}`,
+      );
     }
     for (let n = 0; n < quotaRecordsPerBlock; n++) {
       const at = quotaRecordOffset(n);
@@ -135,7 +148,8 @@ export function* ext4ReadQuota(sb: Ext4SuperBlock, type: QuotaType): Op<QuotaRec
   if (!sb.has.quota || nr === 0) return null;
   const file = yield* ext4Iget(sb, ino(nr), { special: true });
   try {
-    if (!file.isReg) throw corrupted('ext4_super_block', INUM[type].name, { ino: nr, got: 'no file' });
+    if (!file.isReg)
+      throw corrupted('ext4_super_block', INUM[type].name, { ino: nr, got: 'no file' });
     const reader = new QuotaReader(file);
     yield* reader.header(type);
     yield* reader.tree(QT_TREEOFF, 0);

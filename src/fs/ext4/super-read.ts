@@ -111,7 +111,10 @@ export function parseSuperBlock(raw: Uint8Array, deviceSize: number): SuperFacts
   const rev = Superblock.s_rev_level.get(v, 0);
   if (rev > EXT4_DYNAMIC_REV) throw bad('s_rev_level', rev, '0..1');
   const features = readFeatures(v, 0);
-  if (rev === EXT4_GOOD_OLD_REV && (features.compat | features.incompat | features.roCompat) !== 0) {
+  if (
+    rev === EXT4_GOOD_OLD_REV &&
+    (features.compat | features.incompat | features.roCompat) !== 0
+  ) {
     throw bad('s_rev_level', rev, '1, as there are features');
   }
   if (hasFeature(features, 'metadata_csum')) {

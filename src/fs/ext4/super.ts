@@ -216,8 +216,11 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
       yield* sb.journal.forceCommit();
     },
     *putSuper() {
-      if (state.writable) yield* leaveWritable(sb, state);
-      release(sb, state);
+      try {
+        if (state.writable) yield* leaveWritable(sb, state);
+      } finally {
+        release(sb, state);
+      }
     },
     statfs: () => statfs(sb, state),
   };
@@ -238,7 +241,8 @@ function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   const why = sb.device.readOnly ? 'the device is read-only' : whyReadOnly(sb.features);
   if (why !== null) throw errno('EROFS', {}, why);
   const fsState = Superblock.s_state.get(sb.sbh.view, sb.sbAt);
-  if (fsState & EXT4_ERROR_FS) throw errno('EROFS', {}, 'errors were found in this image: run e2fsck');
+  if (fsState & EXT4_ERROR_FS)
+    throw errno('EROFS', {}, 'errors were found in this image: run e2fsck');
   if (hasFeature(sb.features, 'mmp')) {
     state.mmp?.drop();
     state.mmp = yield* checkMmp(sb);
