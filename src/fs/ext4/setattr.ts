@@ -8,6 +8,7 @@ import { iomapTruncatePage } from '../../iomap/buffered-write.ts';
 import { truncateInodePagesRange } from '../../mm/truncate.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Iattr, Kstat } from '../../vfs/stat.ts';
+import { ext4AclChmod } from './acl.ts';
 import {
   EXT4_APPEND_FL,
   EXT4_COMPR_FL,
@@ -46,6 +47,7 @@ export function* ext4Setattr(inode: Inode, attr: Iattr): Op<void> {
     ei.version++;
     yield* ext4MarkInodeDirty(handle, ei);
   });
+  if (attr.mode !== undefined) yield* ext4AclChmod(ei);
 }
 
 function* setSize(inode: Ext4Inode, size: number): Op<void> {
