@@ -340,6 +340,7 @@ function readInline(inode: Ext4Inode, v: DataView, at: number): void {
 /** Is the target of this symlink in i_block? @source fs/ext4/inode.c:ext4_inode_is_fast_symlink() */
 export const ext4InodeIsFastSymlink = (inode: Ext4Inode): boolean =>
   inode.isLnk &&
+  inode.size > 0 &&
   inode.size < EXT4_FAST_SYMLINK_SIZE &&
   (inode.iFlags & (EXT4_INLINE_DATA_FL | EXT4_EA_INODE_FL | EXT4_EXTENTS_FL)) === 0;
 
