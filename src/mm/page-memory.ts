@@ -41,7 +41,9 @@ export class PageMemory {
     this.memory = reserve(pages);
     const words = this.frames * WORDS_PER_FRAME * 4;
     this.words = new Int32Array(
-      typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(words) : new SharedArrayBuffer(words),
+      typeof SharedArrayBuffer === 'undefined'
+        ? new ArrayBuffer(words)
+        : new SharedArrayBuffer(words),
     );
   }
 

@@ -93,7 +93,8 @@ export class Memory {
 
   private *waitForClean(): Op<void> {
     const before = this.nrDirty + this.nrWriteback;
-    if (before === 0) throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
+    if (before === 0)
+      throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
     this.wakeFlusher();
     yield* this.cleaned.waitFor(() => this.nrDirty + this.nrWriteback < before);
   }

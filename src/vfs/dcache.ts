@@ -150,7 +150,7 @@ export function dputNowait(dentry: Dentry): boolean {
 
 /** Drop a reference. @context May sleep: an unlinked inode may go with it. No locks, no handle. */
 export function* dput(dentry: Dentry): Op<void> {
-  for (let d: Dentry | null = dentry; d !== null && !dputNowait(d); ) {
+  for (let d: Dentry | null = dentry; d !== null && !dputNowait(d);) {
     const { inode } = d;
     const up: Dentry | null = detach(d);
     if (inode) yield* iput(inode);

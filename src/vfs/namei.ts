@@ -53,7 +53,9 @@ const NEED_ACL = 4;
 
 /** Symlinks followed in one walk. */
 const MAXSYMLINKS = 40;
-/** One path lacks at most so many things before it is called a loop: 40 links of 4095 bytes each. */
+/**
+ * One path lacks at most so many things before it is called a loop: 40 links of 4095 bytes each.
+ */
 const MAX_FETCHES = MAXSYMLINKS * PATH_MAX;
 
 const SLASH = 47;
@@ -67,7 +69,9 @@ export class Namei {
   root: Dentry;
   cwd: Dentry;
   readonly cred: Cred;
-  /** Where the walk stands: the result, the parent (LOOKUP_PARENT), or where something is lacking. */
+  /**
+   * Where the walk stands: the result, the parent (LOOKUP_PARENT), or where something is lacking.
+   */
   dentry: Dentry;
   /** The last component, or the name that is lacking. */
   last = '' as Name;
@@ -181,7 +185,7 @@ export class Namei {
 
   /** `..`: not above the process's root; out of a mount by the directory that it covers. */
   private up(dentry: Dentry): Dentry {
-    for (let d = dentry; d !== this.root; ) {
+    for (let d = dentry; d !== this.root;) {
       if (d.parent) return d.parent.mounted ? mountRoot(d.parent) : d.parent;
       const { mountpoint } = d.sb;
       if (!mountpoint) return d;

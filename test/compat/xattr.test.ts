@@ -76,7 +76,10 @@ for (const [kind, args, sizes] of KINDS) {
     const seen = new Set<string>();
     for (let round = 0; round < 4; round++) {
       const t = Tree.open(image.path);
-      if (round === 0) for (const f of FILES) if (f === '/dir') t.mkdir(f); else t.create(f);
+      if (round === 0)
+        for (const f of FILES)
+          if (f === '/dir') t.mkdir(f);
+          else t.create(f);
       for (let i = 0; i < 150; i++) seen.add(step(t, model, chance, sizes));
       check(t, model);
       t.umount();
@@ -94,7 +97,9 @@ for (const [kind, args, sizes] of KINDS) {
       });
     }
     const u = Tree.open(image.path);
-    for (const f of FILES) if (f === '/dir') u.rmdir(f); else u.unlink(f);
+    for (const f of FILES)
+      if (f === '/dir') u.rmdir(f);
+      else u.unlink(f);
     u.umount();
     sound(image);
   });

@@ -1,6 +1,7 @@
 /**
  * A mounted image worked on by path, through the VFS's own functions: for tests of directories,
- * names and attributes. Everything runs in one task at a time and throws what the system call would.
+ * names and attributes. Everything runs in one task at a time and throws what the system call
+ * would.
  */
 import { asciiName, nameFromText, type Name } from '../../src/base/name.ts';
 import { BlockDevice, type BlockDriver } from '../../src/block/block-device.ts';
@@ -17,7 +18,13 @@ import { vfsLink, vfsMkdir, vfsMknod, vfsSymlink } from '../../src/vfs/create.ts
 import { type Cred, actFor, ROOT_CRED } from '../../src/vfs/cred.ts';
 import { type Dentry, dput } from '../../src/vfs/dcache.ts';
 import { O_DIRECTORY } from '../../src/vfs/file.ts';
-import { Namei, type LastComponent, pathLookup, pathParent, readLink } from '../../src/vfs/namei.ts';
+import {
+  Namei,
+  type LastComponent,
+  pathLookup,
+  pathParent,
+  readLink,
+} from '../../src/vfs/namei.ts';
 import { mountFileSystem, umount } from '../../src/vfs/namespace.ts';
 import { fput, vfsOpen } from '../../src/vfs/open.ts';
 import { type Dirent, vfsGetdents } from '../../src/vfs/readdir.ts';
@@ -27,7 +34,8 @@ import { vfsGetxattr, vfsListxattr, vfsSetxattr } from '../../src/vfs/xattr.ts';
 
 /** Paths are text; a byte string made with `nameFromBytes` may be given as it is. */
 type Path = string;
-const bytesOf = (path: Path): Name => (/^[\0-\xff]*$/.test(path) ? asciiName(path) : nameFromText(path));
+const bytesOf = (path: Path): Name =>
+  /^[\0-\xff]*$/.test(path) ? asciiName(path) : nameFromText(path);
 
 export interface TreeOptions {
   readonly readOnly?: boolean;

@@ -45,11 +45,7 @@ export type CreditKind = keyof typeof EXT4_CREDITS;
  * @throws EROFS the mount is read-only, or the journal was aborted
  * @context May sleep for a commit and for log space. Holds no i_data_sem, no xattr_sem.
  */
-export function* ext4JournalStart(
-  sb: Ext4SuperBlock,
-  kind: CreditKind,
-  extra = 0,
-): Op<Handle> {
+export function* ext4JournalStart(sb: Ext4SuperBlock, kind: CreditKind, extra = 0): Op<Handle> {
   if (sb.readOnly) throw errno('EROFS');
   return yield* sb.journal.start(EXT4_CREDITS[kind] + extra);
 }

@@ -70,7 +70,7 @@ function* writeLocked(file: File, iter: IovIter, where: number): Op<number> {
 }
 
 export const ext4FileOperations: FileOperations = {
-  // eslint-disable-next-line require-yield -- nothing to wait for: the key is never there
+  // Nothing to wait for: the key is never there.
   *open(inode, file) {
     const ei = inode as Ext4Inode;
     if (ei.hasFlag(EXT4_ENCRYPT_FL)) throw errno('ENOKEY', { ino: inode.ino });
@@ -112,12 +112,7 @@ export const ext4FileOperations: FileOperations = {
  * The file's data and what is needed to find it are on the medium on return.
  * @throws EIO, ENOSPC: once for each opener
  */
-export function* ext4Fsync(
-  file: File,
-  start: number,
-  end: number,
-  datasync: boolean,
-): Op<void> {
+export function* ext4Fsync(file: File, start: number, end: number, datasync: boolean): Op<void> {
   const { inode } = file;
   const { sb } = of(file);
   yield* fileWriteAndWaitRange(file, start, end);

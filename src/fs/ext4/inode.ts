@@ -140,11 +140,7 @@ export interface IgetOptions {
  * An inode by number, with a reference.
  * @context May sleep. @throws ESTALE it is not in use; EUCLEAN a field is wrong (named); EIO
  */
-export function* ext4Iget(
-  sb: Ext4SuperBlock,
-  ino: Ino,
-  options: IgetOptions = {},
-): Op<Ext4Inode> {
+export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {}): Op<Ext4Inode> {
   const { firstIno, inodesCount } = sb.geo;
   if (!options.special && ino < firstIno && ino !== EXT4_ROOT_INO) {
     throw corrupted('ext4_inode', 'inode number', { ino, want: `${firstIno}..${inodesCount}` });
@@ -280,7 +276,8 @@ function readSize(inode: Ext4Inode, v: DataView, at: number): void {
         throw bad(inode, 'i_mode', inode.mode, 'a type of file');
       }
   }
-  if (inode.ino === EXT4_ROOT_INO && !inode.isDir) throw bad(inode, 'i_mode', inode.mode, 'a directory');
+  if (inode.ino === EXT4_ROOT_INO && !inode.isDir)
+    throw bad(inode, 'i_mode', inode.mode, 'a directory');
   const wide = inode.isReg || sb.has.largeDir;
   inode.size = wide ? iSize(v, at) : RawInode.i_size_lo.get(v, at);
   inode.disksize = inode.size;
@@ -337,7 +334,9 @@ function readInline(inode: Ext4Inode, v: DataView, at: number): void {
   }
 }
 
-/** Is the target of this symlink in i_block? @source fs/ext4/inode.c:ext4_inode_is_fast_symlink() */
+/**
+ * Is the target of this symlink in i_block? @source fs/ext4/inode.c:ext4_inode_is_fast_symlink()
+ */
 export const ext4InodeIsFastSymlink = (inode: Ext4Inode): boolean =>
   inode.isLnk &&
   inode.size > 0 &&

@@ -25,7 +25,13 @@ import {
 import { ihold } from '../../vfs/inode-cache.ts';
 import { ext4InitAcl } from './acl.ts';
 import { casefoldKey } from './casefold.ts';
-import { checkNewName, ext4AddEntry, ext4EmptyDir, ext4InitNewDir, updateDxFlag } from './dir-add.ts';
+import {
+  checkNewName,
+  ext4AddEntry,
+  ext4EmptyDir,
+  ext4InitNewDir,
+  updateDxFlag,
+} from './dir-add.ts';
 import { ext4DeleteEntry, ext4FindEntry, type FoundEntry } from './dir-search.ts';
 import { EXT4_LINK_MAX, EXT4_PROJINHERIT_FL } from './disk/inode.ts';
 import { type CreditKind, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
@@ -69,8 +75,7 @@ function* lookup(vfsDir: Inode, name: Name): Op<Inode | null> {
   }
 }
 
-const isStale = (e: unknown): boolean =>
-  e instanceof Error && 'code' in e && e.code === 'ESTALE';
+const isStale = (e: unknown): boolean => e instanceof Error && 'code' in e && e.code === 'ESTALE';
 
 /** An inode that was made but got no name: it goes with its reference, which `dead` takes over. */
 function* discard(handle: Handle, inode: Ext4Inode, dead: DeadInodes): Op<void> {
@@ -123,7 +128,7 @@ function newName(dir: Ext4Inode, dentry: Dentry): Ext4Filename {
   return fname;
 }
 
-// eslint-disable-next-line require-yield -- nothing to fill
+// Nothing to fill.
 function* nothing(): Op<void> {
   return;
 }
@@ -138,7 +143,6 @@ function* create(vfsDir: Inode, dentry: Dentry, mode: number): Op<void> {
 function* mknod(vfsDir: Inode, dentry: Dentry, mode: number, rdev: number): Op<void> {
   const dir = ext4(vfsDir);
   const fname = newName(dir, dentry);
-  // eslint-disable-next-line require-yield
   const inode = yield* makeInode(dir, fname, mode, 'create', function* (_h, fresh): Op<void> {
     if (fresh.type !== S_IFREG) storeRdev(fresh, rdev);
   });

@@ -113,7 +113,6 @@ const ATTRIBUTES: readonly (readonly [number, number])[] = [
 ];
 
 /** InodeOperations.getattr: what the generic part does not know. @context Does not sleep. */
-// eslint-disable-next-line require-yield
 export function* ext4Getattr(inode: Inode, stat: Kstat): Op<void> {
   const ei = inode as Ext4Inode;
   stat.btime = ei.btime;

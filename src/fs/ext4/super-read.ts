@@ -34,7 +34,13 @@ import {
 } from './disk/superblock.ts';
 import { EXT4_MIN_DESC_SIZE, EXT4_MIN_DESC_SIZE_64BIT } from './disk/group-desc.ts';
 import { EXT4_GOOD_OLD_FIRST_INO, EXT4_GOOD_OLD_INODE_SIZE } from './disk/inode.ts';
-import { type FeatureName, type Features, hasFeature, readFeatures, whyUnreadable } from './features.ts';
+import {
+  type FeatureName,
+  type Features,
+  hasFeature,
+  readFeatures,
+  whyUnreadable,
+} from './features.ts';
 import type { Ext4Geometry, Ext4Has } from './sb-info.ts';
 
 /** What the super block says, checked. */
@@ -136,7 +142,11 @@ function checkFeatures(v: DataView, features: Features): void {
   const os = Superblock.s_creator_os.get(v, 0);
   if (os > EXT4_OS_LITES) throw bad('s_creator_os', os, '0..4');
   if (os === EXT4_OS_HURD) {
-    throw errno('EINVAL', {}, 'made for the Hurd, whose inodes keep other things in the same bytes');
+    throw errno(
+      'EINVAL',
+      {},
+      'made for the Hurd, whose inodes keep other things in the same bytes',
+    );
   }
   if (on('bigalloc') && !on('extent')) throw bad('s_feature_incompat', 'bigalloc without extent');
   if (on('casefold')) {
@@ -150,7 +160,11 @@ function checkJournalFields(v: DataView): void {
   const inum = Superblock.s_journal_inum.get(v, 0);
   const dev = Superblock.s_journal_dev.get(v, 0);
   if (inum === 0 && dev !== 0) {
-    throw errno('EINVAL', { s_journal_dev: dev }, 'the journal is on another device: not supported');
+    throw errno(
+      'EINVAL',
+      { s_journal_dev: dev },
+      'the journal is on another device: not supported',
+    );
   }
   if (inum === 0) throw bad('s_journal_inum', inum, 'not 0');
 }

@@ -148,7 +148,8 @@ function* loadDescriptors(sb: Ext4SuperBlock): Op<void> {
   if (!sb.has.metaBg) yield* sb.buffers.readahead(gdtBlockAt(sb, 0), Math.min(count, 256));
   for (let i = 0; i < count; i++) {
     const nr = gdtBlockAt(sb, i);
-    if (nr >= blocksCount) throw errno('EUCLEAN', { gdtBlock: i, pblk: nr }, 'descriptors past the end');
+    if (nr >= blocksCount)
+      throw errno('EUCLEAN', { gdtBlock: i, pblk: nr }, 'descriptors past the end');
     sb.gdtBlocks.push(yield* sb.buffers.bread(pblk(nr)));
   }
   for (let g = 0; g < groupsCount; g++) {

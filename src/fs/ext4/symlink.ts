@@ -36,8 +36,7 @@ function* targetBytes(inode: Ext4Inode): Op<Uint8Array> {
   if (size > blockSize) {
     throw corrupted('ext4_inode', 'i_size_lo', { ino: inode.ino, got: size, want: blockSize });
   }
-  const bh =
-    ext4BreadNowait(inode, lblk(0)) ?? (yield* ext4Bread(null, inode, lblk(0), false));
+  const bh = ext4BreadNowait(inode, lblk(0)) ?? (yield* ext4Bread(null, inode, lblk(0), false));
   if (!bh) throw corrupted('ext4_inode', 'i_block', { ino: inode.ino, lblk: 0, hole: true });
   try {
     return bh.data.slice(0, size);

@@ -57,7 +57,7 @@ function* readRaw(inode: Ext4Inode, pos: number, length: number): Op<Uint8Array>
   const { blockSize, blockBits } = sb.geo;
   const out = new Uint8Array(length);
   const map = new MapRequest();
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const at = pos + done;
     const from = at % blockSize;
     const n = Math.min(blockSize - from, length - done);
@@ -151,7 +151,7 @@ export function* ext4VerityInfo(inode: Ext4Inode): Op<VerityInfo> {
 function treeLevels(inode: Ext4Inode, blockSize: number, digestSize: number): Level[] {
   const perBlock = blockSize / digestSize;
   const counts: number[] = [];
-  for (let n = Math.ceil(inode.size / blockSize); n > 1; ) {
+  for (let n = Math.ceil(inode.size / blockSize); n > 1;) {
     n = Math.ceil(n / perBlock);
     counts.push(n);
     if (counts.length > FS_VERITY_MAX_LEVELS) throw bad(inode, 'data_size', inode.size);

@@ -1,6 +1,6 @@
 // Goal: the system calls do what Linux does, error codes included. Method: one script of operations
-// runs through sysX on tmpfs and through node:fs on a scratch folder; every step's outcome (value or
-// error code) is compared, and so is the whole tree at the end.
+// runs through sysX on tmpfs and through node:fs on a scratch folder; every step's outcome (value
+// or error code) is compared, and so is the whole tree at the end.
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -321,10 +321,20 @@ const script: readonly Step[] = [
   (w) => w.rename('toA', 'toB'),
   (w) => w.unlink('toB'),
   (w) => w.open('a/s/x', C.O_RDONLY),
-  ...Array.from({ length: 42 }, (_, i): Step => (w) => w.symlink(i ? `l${i - 1}` : 'a', `l${i}`)),
+  ...Array.from(
+    { length: 42 },
+    (_, i): Step =>
+      (w) =>
+        w.symlink(i ? `l${i - 1}` : 'a', `l${i}`),
+  ),
   (w) => w.stat('l39'),
   (w) => w.stat('l40'),
-  ...Array.from({ length: 42 }, (_, i): Step => (w) => w.unlink(`l${i}`)),
+  ...Array.from(
+    { length: 42 },
+    (_, i): Step =>
+      (w) =>
+        w.unlink(`l${i}`),
+  ),
   // Rename.
   (w) => w.mkdir('d1'),
   (w) => w.mkdir('d2'),

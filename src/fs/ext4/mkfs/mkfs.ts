@@ -35,7 +35,16 @@ import {
 import { EXT4_SUPER_OFFSET, EXT4_SUPER_SIZE, Superblock } from '../disk/superblock.ts';
 import { hasFeature } from '../features.ts';
 import { InodeMaker, LOST_FOUND_INO } from './inodes.ts';
-import { baseMeta, groupEnd, groupGdt, groupStart, hasSuper, type MkfsOptions, type Plan, planFs } from './plan.ts';
+import {
+  baseMeta,
+  groupEnd,
+  groupGdt,
+  groupStart,
+  hasSuper,
+  type MkfsOptions,
+  type Plan,
+  planFs,
+} from './plan.ts';
 import { type Run, Space } from './space.ts';
 import { superBlock } from './superblock.ts';
 import { type GroupTables, placeTables } from './tables.ts';
@@ -93,7 +102,7 @@ class Writer {
 
   *blocks(image: ReadonlyMap<number, Uint8Array>): Op<void> {
     const order = [...image.keys()].sort((a, b) => a - b);
-    for (let i = 0; i < order.length; ) {
+    for (let i = 0; i < order.length;) {
       const first = order[i]!;
       const parts: Uint8Array[] = [];
       while (order[i] === first + parts.length && parts.length * this.blockSize < MAX_WRITE) {
@@ -101,7 +110,9 @@ class Writer {
         i++;
       }
       const data = new Uint8Array(parts.length * this.blockSize);
-      parts.forEach((p, k) => { data.set(p, k * this.blockSize); });
+      parts.forEach((p, k) => {
+        data.set(p, k * this.blockSize);
+      });
       yield* this.device.transfer('write', first * this.blockSize, data);
     }
   }
@@ -122,7 +133,8 @@ function* clearOld(
 ): Op<void> {
   yield* writer.zero(0, plan.firstDataBlock + 1);
   for (let g = 0; g < plan.groupsCount; g++) {
-    if (hasSuper(plan, g)) yield* writer.zero(groupStart(plan, g), 1 + plan.gdtBlocks + plan.reservedGdt);
+    if (hasSuper(plan, g))
+      yield* writer.zero(groupStart(plan, g), 1 + plan.gdtBlocks + plan.reservedGdt);
   }
   for (const t of tables) yield* writer.zero(t.inodeTable, plan.itable);
   // Journal blocks of an older file system could pass for transactions of this one.
@@ -193,7 +205,8 @@ class Groups {
     const { blockSize, inodesPerGroup } = this.plan;
     const map = new Uint8Array(blockSize);
     setBits(map, 0, this.usedInodes(group));
-    if (inodesPerGroup < blockSize * 8) setBits(map, inodesPerGroup, blockSize * 8 - inodesPerGroup);
+    if (inodesPerGroup < blockSize * 8)
+      setBits(map, inodesPerGroup, blockSize * 8 - inodesPerGroup);
     return map;
   }
 
@@ -217,7 +230,9 @@ class Groups {
   private descriptor(v: DataView, at: number, g: number, bytes: Uint8Array): void {
     const { descSize, inodesPerGroup, blocksPerGroup, ratio } = this.plan;
     const t = this.tables[g]!;
-    const set = (field: typeof bgInodeTable, value: number): void => { field.set(v, at, descSize, value); };
+    const set = (field: typeof bgInodeTable, value: number): void => {
+      field.set(v, at, descSize, value);
+    };
     set(bgBlockBitmap, t.blockBitmap);
     set(bgInodeBitmap, t.inodeBitmap);
     set(bgInodeTable, t.inodeTable);
@@ -234,7 +249,8 @@ class Groups {
     const b = { data: bytes, view: v };
     if (this.has('metadata_csum')) {
       const clusters = blocksPerGroup / ratio;
-      const csum = (map: Uint8Array, units: number): number => bitmapCsum(this.csumSeed, map, units);
+      const csum = (map: Uint8Array, units: number): number =>
+        bitmapCsum(this.csumSeed, map, units);
       if (!this.blockUninit(g)) set(bgBlockBitmapCsum, csum(this.space.bitmap(g), clusters));
       if (!this.inodeUninit(g)) set(bgInodeBitmapCsum, csum(this.inodeBitmap(g), inodesPerGroup));
       GroupDesc.bg_checksum.set(v, at, groupDescCsum(this.csumSeed, g, b, at, descSize));

@@ -85,7 +85,7 @@ export class Space {
   /** Take `len` blocks in as few runs as it goes, from `goal` on. @throws ENOSPC */
   allocateRuns(goal: number, len: number): Run[] {
     const runs: Run[] = [];
-    for (let left = len, at = goal; left > 0; ) {
+    for (let left = len, at = goal; left > 0;) {
       const run = this.find(at, left, false) ?? this.find(this.plan.firstDataBlock, left, false);
       if (!run) throw errno('ENOSPC', { blocks: left }, 'the device is too small for a journal');
       this.take(run);

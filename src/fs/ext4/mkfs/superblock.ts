@@ -120,4 +120,3 @@ function journalBackup(v: DataView, journal: NewInode): void {
   Superblock.s_jnl_backup_type.set(v, 0, EXT3_JNL_BACKUP_BLOCKS);
   Superblock.s_jnl_blocks.set(v, 0, words);
 }
-
