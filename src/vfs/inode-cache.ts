@@ -152,6 +152,7 @@ function* evict(inode: Inode): Op<void> {
     writers.end(FREEZE_FS);
     discard(inode);
   }
+  for (let next = sb.evictNext.pop(); next; next = sb.evictNext.pop()) yield* iput(next);
 }
 
 const evictable = (inode: Inode): boolean =>

@@ -14,7 +14,6 @@ import { ext4InodeIsFastSymlink, ext4MarkInodeDirty } from './inode.ts';
 import { ext4DiscardPreallocations } from './mballoc.ts';
 import { ext4OrphanDel } from './orphan.ts';
 import { ext4Truncate } from './truncate.ts';
-import { type DeadInodes, putDead } from './xattr-inode.ts';
 import { ext4XattrDeleteInode } from './xattr.ts';
 
 /**
@@ -55,9 +54,9 @@ function* deleteInode(inode: Ext4Inode): Op<void> {
   inode.size = 0;
   yield* ext4Truncate(inode);
   const handle = yield* ext4JournalStart(sb, 'unlink');
-  let dead: DeadInodes = [];
   try {
-    dead = yield* ext4XattrDeleteInode(handle, inode);
+    // Freed after this inode, in handles of their own.
+    sb.evictNext.push(...(yield* ext4XattrDeleteInode(handle, inode)));
     yield* ext4OrphanDel(handle, inode);
     inode.disksize = 0;
     inode.dtime = sb.now().sec;
@@ -65,6 +64,5 @@ function* deleteInode(inode: Ext4Inode): Op<void> {
     yield* ext4FreeInode(handle, inode);
   } finally {
     yield* ext4JournalStop(handle);
-    yield* putDead(dead);
   }
 }

@@ -235,7 +235,7 @@ function valueSectors(inode: Ext4Inode, size: number): number {
 
 /**
  * The inode is being freed: its block loses a user, values in inodes lose theirs.
- * @returns inodes of values, to be put (putDead) when no handle is open
+ * @returns inodes of values, to be put when no handle is open
  * @throws EUCLEAN
  * @context Inside `handle`; nobody else has the inode.
  */
