@@ -148,6 +148,7 @@ function* evict(inode: Inode): Op<void> {
   } finally {
     discard(inode);
   }
+  for (let next = sb.evictNext.pop(); next; next = sb.evictNext.pop()) yield* iput(next);
 }
 
 const evictable = (inode: Inode): boolean =>

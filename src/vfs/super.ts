@@ -86,6 +86,11 @@ export abstract class SuperBlock {
   readonly inodes = new Map<Ino, Inode>();
   /** Dirty inodes in the order of their first dirtying. */
   readonly dirtyInodes = new Set<Inode>();
+  /**
+   * References that evictInode gave up (inodes that only the evicted one referred to). The inode
+   * cache drops them when the eviction is over, since they may need one of their own.
+   */
+  readonly evictNext: Inode[] = [];
   /** Unreferenced inodes that stay cached, oldest first. */
   readonly inodeLru = new Set<Inode>();
   readonly epoch: Timespec = { sec: 0, nsec: 0 };

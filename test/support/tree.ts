@@ -154,12 +154,12 @@ export class Tree {
   }
   link(from: Path, to: Path): void {
     const self = this;
-    this.parent(to, function* (at): Op<void> {
-      const old = yield* self.lookup(from);
+    this.with(from, function* (_inode, old): Op<void> {
+      const at = yield* pathParent(self.nd(), self.root, bytesOf(to));
       try {
         yield* vfsLink(old, at);
       } finally {
-        yield* dput(old);
+        yield* dput(at.parent);
       }
     });
   }
