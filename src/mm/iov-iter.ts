@@ -37,7 +37,9 @@ export class IovIter {
 
   constructor(segments: readonly Uint8Array[]) {
     this.segments = segments;
-    this.count = segments.reduce((sum, s) => sum + s.length, 0);
+    let count = 0;
+    for (const s of segments) count += s.length;
+    this.count = count;
   }
 
   static of(buffer: Uint8Array): IovIter {

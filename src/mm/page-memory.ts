@@ -2,7 +2,7 @@
  * The arena: memory for all folios of one volume, and its frames. This file alone sees raw memory.
  *
  * Data is one WebAssembly.Memory: page-aligned for direct I/O, in reach of a WASM kernel, and
- * readable by other threads (where the host offers shared memory). Beside it lie four words a
+ * readable by other threads if it was asked to be shared. Beside it lie four words a
  * frame, which a reader in another thread checks as a sequence lock:
  *
  *     word 0 flags   word 1 references   word 2 index in its mapping   word 3 sequence
@@ -39,24 +39,21 @@ export class PageMemory {
 
   /**
    * @param size  bytes that file data and metadata may occupy; @param frameSize  bytes of a folio
+   * @param options  shared: other threads may read it, at five times the cost of a copy (note 0015)
    * @throws ENOMEM the host cannot reserve that much
    */
-  constructor(size: number, frameSize = PAGE_SIZE) {
+  constructor(size: number, frameSize = PAGE_SIZE, { shared = false } = {}) {
     assert(frameSize >= PAGE_SIZE && frameSize <= WASM_PAGE && size >= frameSize);
     const pages = Math.ceil(size / WASM_PAGE);
     this.frameSize = frameSize;
     this.frames = Math.floor((pages * WASM_PAGE) / frameSize);
     // One page more than the frames: the scratch memory of the checksum kernel.
-    this.memory = reserve(pages + 1);
+    this.memory = reserve(pages + 1, shared);
     attachMemory(this.memory, pages * WASM_PAGE);
     this.bytes = new Uint8Array(this.memory.buffer);
     this.free = new Int32Array(this.frames);
     const words = this.frames * WORDS_PER_FRAME * 4;
-    this.words = new Int32Array(
-      typeof SharedArrayBuffer === 'undefined'
-        ? new ArrayBuffer(words)
-        : new SharedArrayBuffer(words),
-    );
+    this.words = new Int32Array(shared ? new SharedArrayBuffer(words) : new ArrayBuffer(words));
   }
 
   /** Frames that were ever used: what the arena costs the host. */
@@ -80,8 +77,8 @@ export class PageMemory {
   }
 
   private takeFrame(): number {
-    if (this.untouched < this.frames) return this.untouched++;
-    if (this.freeCount === 0) return -1;
+    // Memory that was used before is warm, and costs the host nothing more.
+    if (this.freeCount === 0) return this.untouched < this.frames ? this.untouched++ : -1;
     const frame = this.free[this.freeHead]!;
     this.freeHead = (this.freeHead + 1) % this.frames;
     this.freeCount--;
@@ -101,14 +98,11 @@ export class PageMemory {
   }
 }
 
-/** Shared where the host allows it (a browser page must be cross-origin isolated). */
-function reserve(pages: number): WebAssembly.Memory {
+/** A shared one needs a host that allows it: a browser page must be cross-origin isolated. */
+function reserve(pages: number, shared: boolean): WebAssembly.Memory {
   try {
-    if (typeof SharedArrayBuffer !== 'undefined') {
-      return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    }
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   } catch {
-    throw errno('ENOMEM', { cacheSize: pages * WASM_PAGE });
+    throw errno('ENOMEM', { cacheSize: pages * WASM_PAGE, shared });
   }
 }
