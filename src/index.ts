@@ -2,7 +2,7 @@
  * FolioFS: ext4 images in process.
  *
  *     import { mkfs, open } from 'foliofs';
- *     mkfs('disk.img', '64M');
+ *     await mkfs('disk.img', { size: '64M' });
  *     const volume = await open('disk.img');
  */
 import { randomInt } from 'node:crypto';
@@ -88,24 +88,31 @@ export function parseSize(size: string | number): number {
   return Math.floor(Number(match[1]) * unit);
 }
 
+export interface MkfsOptions extends MakeOptions {
+  /** Bytes, or '64M'. Absent: the size that the target has. */
+  readonly size?: string | number;
+}
+
 /**
  * Make an empty ext4. A missing file is made, sparse; an existing one is grown or cut if a size
  * is given. @throws EINVAL, EOPNOTSUPP, ENOSPC before anything is written
  */
-export function mkfs(
-  target: string | BlockDriver,
-  size?: string | number,
-  options: MakeOptions = {},
-): MkfsResult {
-  if (typeof target !== 'string') return makeOnDriver(target, options, host(), false);
-  const bytes = size === undefined ? undefined : parseSize(size);
-  const file = new FileDevice(target, {
-    create: bytes !== undefined,
-    ...(bytes === undefined ? {} : { size: bytes }),
-  });
+export function mkfsSync(target: string | BlockDriver, options: MkfsOptions = {}): MkfsResult {
+  const { size, ...rest } = options;
+  if (typeof target !== 'string') return makeOnDriver(target, rest, host(), false);
+  const create = size === undefined ? {} : { create: true, size: parseSize(size) };
+  const file = new FileDevice(target, create);
   try {
-    return makeOnDriver(file, options, host(), file.fresh, target);
+    return makeOnDriver(file, rest, host(), file.fresh, target);
   } finally {
     file.close();
   }
+}
+
+/** The same as a promise. */
+export async function mkfs(
+  target: string | BlockDriver,
+  options: MkfsOptions = {},
+): Promise<MkfsResult> {
+  return await Promise.resolve().then(() => mkfsSync(target, options));
 }

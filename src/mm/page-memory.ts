@@ -47,6 +47,11 @@ export class PageMemory {
     );
   }
 
+  /** Frames that were ever used: what the arena costs the host. */
+  get touchedFrames(): number {
+    return this.untouched;
+  }
+
   get freeFrames(): number {
     return this.free.length + (this.frames - this.untouched);
   }

@@ -142,9 +142,10 @@ export function dputNowait(dentry: Dentry): boolean {
   if (dentry.parent && !dentry.parent.hashed) return false;
   dentry.count = 0;
   const { dentryLru, dentryLimit } = dentry.sb;
-  dentry.referenced = true;
-  if (dentry.lru.list === null) dentryLru.addTail(dentry.lru);
-  if (dentryLru.size > dentryLimit) shrinkDentries(dentry.sb, dentryLru.size - dentryLimit);
+  // Once is no habit: what is used again stays longer than what is only passed through.
+  if (dentry.lru.list !== null) dentry.referenced = true;
+  else dentryLru.addTail(dentry.lru);
+  if (dentryLru.size > dentryLimit) trimDentries(dentry.sb);
   return true;
 }
 
@@ -225,7 +226,7 @@ export function isSubdir(dentry: Dentry, ancestor: Dentry): boolean {
  */
 export function shrinkDentries(sb: SuperBlock, count: number): number {
   let dropped = 0;
-  for (let scan = 2 * Math.max(count, 8); scan > 0 && dropped < count; scan--) {
+  for (let scan = 4 * count; scan > 0 && dropped < count; scan--) {
     const dentry = sb.dentryLru.first();
     if (!dentry) break;
     if (dentry.count > 0) {
@@ -240,6 +241,12 @@ export function shrinkDentries(sb: SuperBlock, count: number): number {
     }
   }
   return dropped;
+}
+
+/** Down to what there is room for. @context Does not sleep. */
+export function trimDentries(sb: SuperBlock): number {
+  const excess = Math.ceil(sb.dentryLru.size - sb.dentryRoom);
+  return excess > 0 ? shrinkDentries(sb, excess) : 0;
 }
 
 /** Drop an unreferenced dentry if its inode can stay or go without a sleep. */

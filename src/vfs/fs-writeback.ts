@@ -84,7 +84,7 @@ export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<v
   } finally {
     inode.state &= ~I_SYNC;
     requeue(inode);
-    inode.stateWait.wakeAll();
+    inode.wakeState();
   }
 }
 
@@ -136,12 +136,12 @@ export function* syncInodesSb(sb: SuperBlock): Op<void> {
   first.error = yield* writebackInodesSb(sb);
   // Inodes under write-back are on no list; the cache of inodes is bounded, so all are looked at.
   for (const inode of [...sb.inodes.values()]) {
-    const { mapping } = inode;
-    if (!(inode.state & (I_DIRTY | I_SYNC)) && !mapping.hasWriteback()) continue;
-    const since = mapping.wbErr.sample();
+    const mapping = inode.mappingIfAny;
+    if (!(inode.state & (I_DIRTY | I_SYNC)) && !mapping?.hasWriteback()) continue;
+    const since = mapping?.wbErr.sample() ?? 0;
     try {
       yield* writebackSingleInode(inode, wbcAll());
-      const error = mapping.wbErr.check(since);
+      const error = mapping?.wbErr.check(since);
       if (error) throw error;
     } catch (e) {
       first.note(e);

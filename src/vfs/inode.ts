@@ -159,13 +159,9 @@ export class Inode {
   count = 1;
   iops: InodeOperations = {};
   fops: FileOperations = {};
-  readonly mapping: AddressSpace;
   readonly rwsem = new RwSemaphore(I_RWSEM, this);
   /** Direct I/O in flight (inode_dio_begin / inode_dio_wait). */
   dioCount = 0;
-  readonly dioIdle = new WaitQueue('inode_dio_wait');
-  /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
-  readonly stateWait = new WaitQueue('inode.state');
   /** Open for writing (>0) or writers denied (<0). */
   writeCount = 0;
   /** Of a directory: its one dentry (D-4), while that exists. */
@@ -176,11 +172,36 @@ export class Inode {
   aclAccess: Acl | null | undefined = undefined;
   aclDefault: Acl | null | undefined = undefined;
 
+  // Most inodes are only looked at: what serves data and sleepers is made when it is asked for.
+  private readonly aops: AddressSpaceOperations;
+  private space: AddressSpace | null = null;
+  private dioQueue: WaitQueue | null = null;
+  private stateQueue: WaitQueue | null = null;
+
   constructor(sb: SuperBlock, ino: Ino, aops: AddressSpaceOperations) {
     this.sb = sb;
     this.ino = ino;
+    this.aops = aops;
     this.atime = this.mtime = this.ctime = sb.epoch;
-    this.mapping = new AddressSpace(this, sb.memory, aops);
+  }
+
+  get mapping(): AddressSpace {
+    return (this.space ??= new AddressSpace(this, this.sb.memory, this.aops));
+  }
+  /** The mapping if there ever was one: an inode without has nothing cached and nothing dirty. */
+  get mappingIfAny(): AddressSpace | null {
+    return this.space;
+  }
+  get dioIdle(): WaitQueue {
+    return (this.dioQueue ??= new WaitQueue('inode_dio_wait'));
+  }
+  /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
+  get stateWait(): WaitQueue {
+    return (this.stateQueue ??= new WaitQueue('inode.state'));
+  }
+  /** `state` changed: wake whoever waits, without making a queue where nobody does. */
+  wakeState(): void {
+    this.stateQueue?.wakeAll();
   }
 
   get type(): number {

@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
 import type { Op } from '../sched/op.ts';
-import { type Dentry, dput, shrinkDentries, shrinkForUmount } from './dcache.ts';
+import { type Dentry, dput, shrinkDentries, shrinkForUmount, trimDentries } from './dcache.ts';
 import { evictInodes, iput, shrinkInodes } from './inode-cache.ts';
 import type { FileSystemType, MountContext, SuperBlock } from './super.ts';
 import { syncFilesystemLocked } from './sync.ts';
@@ -18,7 +18,7 @@ import { syncFilesystemLocked } from './sync.ts';
 export function* mountFileSystem(type: FileSystemType, context: MountContext): Op<SuperBlock> {
   const sb = yield* type.mount(context);
   assert(sb.root !== null, 'a mount without a root');
-  sb.shrinker = (count) => shrinkDentries(sb, count) + shrinkInodes(sb, count);
+  sb.shrinker = (count) => trimDentries(sb) + shrinkDentries(sb, count) + shrinkInodes(sb, count);
   sb.memory.shrinkers.push(sb.shrinker);
   return sb;
 }

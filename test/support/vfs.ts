@@ -8,6 +8,7 @@ import { Memory } from '../../src/mm/vmscan.ts';
 import { ManualClock } from '../../src/sched/clock.ts';
 import type { Op } from '../../src/sched/op.ts';
 import { Scheduler } from '../../src/sched/scheduler.ts';
+import type { Strategy } from '../../src/sched/strategy.ts';
 import { Process } from '../../src/syscall/process.ts';
 import { type Cred, ROOT_CRED } from '../../src/vfs/cred.ts';
 import { mountFileSystem } from '../../src/vfs/namespace.ts';
@@ -15,13 +16,14 @@ import type { FileSystemType, MountContext, SuperBlock } from '../../src/vfs/sup
 
 export class World {
   readonly clock = new ManualClock();
-  readonly scheduler = new Scheduler({ clock: this.clock });
+  readonly scheduler: Scheduler;
   readonly memory: Memory;
   readonly sb: SuperBlock;
   /** A process with all rights. */
   readonly root: Process;
 
-  constructor(type: FileSystemType = tmpfs, memory = 8 << 20) {
+  constructor(type: FileSystemType = tmpfs, memory = 8 << 20, strategy?: Strategy) {
+    this.scheduler = new Scheduler({ clock: this.clock, ...(strategy ? { strategy } : {}) });
     this.memory = new Memory(memory);
     this.sb = this.run(mountFileSystem(type, this.context()));
     this.root = this.process(ROOT_CRED);

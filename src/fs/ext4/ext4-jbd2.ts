@@ -9,6 +9,7 @@ import { errno } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead, BufferTrigger } from '../../buffer/buffer-head.ts';
 import { currentHandle, type Handle } from '../../jbd2/handle.ts';
+import { ext4Report } from './error.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 
 /** Inode, both bitmaps, group descriptor, super block. */
@@ -61,6 +62,9 @@ export function* withHandle<T>(
   const handle = yield* ext4JournalStart(sb, kind);
   try {
     return yield* body(handle);
+  } catch (e) {
+    ext4Report(sb, e);
+    throw e;
   } finally {
     yield* ext4JournalStop(handle);
   }

@@ -26,6 +26,15 @@ export function* ext4WriteInode(inode: Inode): Op<void> {
   yield* withHandle(sb, 'inode', (handle) => ext4MarkInodeDirty(handle, inode as Ext4Inode));
 }
 
+/** A clean, linked inode leaves memory to make room. @context Does not sleep. */
+export function ext4EvictCached(inode: Inode): boolean {
+  const ei = inode as Ext4Inode;
+  if (ei.orphan) return false;
+  ext4DiscardPreallocations(ei);
+  ei.es.clear();
+  return true;
+}
+
 /**
  * The last reference is gone: the cache, and without links the blocks, attributes and number too.
  * An error leaves the inode on the orphan list, for e2fsck or the next mount.

@@ -5,6 +5,7 @@
 import { corrupted, errno } from '../../base/errno.ts';
 import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
+import { iput } from '../../vfs/inode-cache.ts';
 import {
   JBD2_KNOWN_INCOMPAT,
   JBD2_MAGIC_NUMBER,
@@ -40,8 +41,7 @@ export function* checkJournalInode(sb: Ext4SuperBlock, noload: boolean): Op<void
     if (hasFeature(sb.features, 'needs_recovery') || !empty) refuseOrWarn(sb, noload);
   } finally {
     // Not a reference to keep: nothing is logged yet, and nobody reaches it by a name.
-    sb.inodes.delete(inode.ino);
-    inode.es.clear();
+    yield* iput(inode);
   }
 }
 

@@ -37,6 +37,7 @@ export function* ext4Setattr(inode: Inode, attr: Iattr): Op<void> {
   const { sb } = ei;
   if (sb.readOnly) throw errno('EROFS');
   if (attr.size !== undefined) yield* setSize(ei, attr.size);
+  const modeChanges = attr.mode !== undefined && attr.mode !== ei.mode;
   yield* withHandle(sb, 'inode', function* (handle): Op<void> {
     if (attr.mode !== undefined) ei.mode = (ei.mode & ~0o7777) | (attr.mode & 0o7777);
     if (attr.uid !== undefined) ei.uid = attr.uid;
@@ -47,7 +48,7 @@ export function* ext4Setattr(inode: Inode, attr: Iattr): Op<void> {
     ei.version++;
     yield* ext4MarkInodeDirty(handle, ei);
   });
-  if (attr.mode !== undefined) yield* ext4AclChmod(ei);
+  if (modeChanges) yield* ext4AclChmod(ei);
 }
 
 function* setSize(inode: Ext4Inode, size: number): Op<void> {

@@ -110,8 +110,13 @@ export function parseSuperBlock(raw: Uint8Array, deviceSize: number): SuperFacts
   checkMagic(v);
   const rev = Superblock.s_rev_level.get(v, 0);
   if (rev > EXT4_DYNAMIC_REV) throw bad('s_rev_level', rev, '0..1');
-  const features =
-    rev === EXT4_GOOD_OLD_REV ? { compat: 0, incompat: 0, roCompat: 0 } : readFeatures(v, 0);
+  const features = readFeatures(v, 0);
+  if (
+    rev === EXT4_GOOD_OLD_REV &&
+    (features.compat | features.incompat | features.roCompat) !== 0
+  ) {
+    throw bad('s_rev_level', rev, '1, as there are features');
+  }
   if (hasFeature(features, 'metadata_csum')) {
     const type = Superblock.s_checksum_type.get(v, 0);
     if (type !== EXT4_CRC32C_CHKSUM) throw bad('s_checksum_type', type, '1');

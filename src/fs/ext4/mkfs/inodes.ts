@@ -233,7 +233,7 @@ export class InodeMaker {
     const iBlock = new Uint8Array(60);
     let blocks = 0;
     if (plan.reservedGdt > 0) {
-      const dindNr = this.space.allocate(0, 1);
+      const dindNr = this.space.allocate(0, plan.ratio);
       const dind = rawBlock(this.put(dindNr)).view;
       new DataView(iBlock.buffer).setUint32(13 * 4, dindNr, true);
       const copies: number[] = [];
@@ -323,7 +323,7 @@ export class InodeMaker {
     let meta = 0;
     const table = (list: readonly number[]): number => {
       meta++;
-      const nr = this.space.allocate(data[0]!, 1);
+      const nr = this.space.allocate(data[0]!, this.plan.ratio);
       const view = rawBlock(this.put(nr)).view;
       list.forEach((p, i) => {
         view.setUint32(i * 4, p, true);

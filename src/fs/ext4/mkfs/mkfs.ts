@@ -73,6 +73,7 @@ export function* mkfs(
   const plan = planFs(device.size, o);
   const space = new Space(plan);
   const tables = placeTables(plan, space);
+  const overhead = overheadClusters(plan, space);
   const csumSeed = csumSeedOfUuid(identity.uuid);
   const maker = new InodeMaker(plan, space, csumSeed);
   maker.directories(o.rootOwner ?? { uid: 0, gid: 0 }, o.rootMode ?? 0o755);
@@ -84,10 +85,26 @@ export function* mkfs(
   yield* writer.blocks(maker.blocks);
   yield* writer.blocks(maker.tableBlocks(tables[0]!.inodeTable, o.time));
   yield* writer.blocks(made.bitmaps());
-  const sb = superBlock(plan, o, identity, journal, made.freeBlocks, made.freeInodes, csumSeed);
+  const sb = superBlock(
+    plan,
+    o,
+    identity,
+    journal,
+    made.freeBlocks,
+    made.freeInodes,
+    csumSeed,
+    overhead,
+  );
   yield* writeSupers(writer, plan, sb, made.descriptors());
   yield* device.flush();
   return { plan, freeBlocks: made.freeBlocks, freeInodes: made.freeInodes };
+}
+
+/** Clusters that no file will ever have: metadata of all groups, and the journal to come. */
+function overheadClusters(plan: Plan, space: Space): number {
+  let clusters = plan.firstDataBlock + Math.ceil(plan.journalBlocks / plan.ratio);
+  for (let g = 0; g < plan.groupsCount; g++) clusters += space.usedClusters(g);
+  return clusters;
 }
 
 /** Writes blocks, neighbours together. */

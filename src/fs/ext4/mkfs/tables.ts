@@ -26,10 +26,10 @@ export function placeTables(plan: Plan, space: Space): GroupTables[] {
     const goal = groupStart(plan, first);
     // A lone group leaves the places that its neighbours would have, should the device grow.
     const gap = n === 1 && plan.flex > 1 ? plan.flex : 0;
-    for (const t of group) t.blockBitmap = space.allocate(goal, 1);
-    for (const t of group) t.inodeBitmap = space.allocate(gap ? t.blockBitmap + gap : goal, 1);
+    for (const t of group) t.blockBitmap = space.allocate(goal, 1, 1);
+    for (const t of group) t.inodeBitmap = space.allocate(gap ? t.blockBitmap + gap : goal, 1, 1);
     for (const t of group) {
-      t.inodeTable = space.allocate(gap ? t.inodeBitmap + gap : goal, plan.itable);
+      t.inodeTable = space.allocate(gap ? t.inodeBitmap + gap : goal, plan.itable, 1);
     }
     tables.push(...group);
   }
