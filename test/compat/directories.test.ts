@@ -21,7 +21,10 @@ function sound(image: TestImage): void {
 }
 
 test('a casefolded directory finds, refuses and removes names whatever their case', () => {
-  const image = makeImage(['-t', 'ext4', '-b', '1024', '-O', 'casefold', '-E', 'encoding=utf8'], '8M');
+  const image = makeImage(
+    ['-t', 'ext4', '-b', '1024', '-O', 'casefold', '-E', 'encoding=utf8'],
+    '8M',
+  );
   image.debugfs('mkdir /cf', 'sif /cf flags 0x40080000');
   const t = Tree.open(image.path);
   const utf8 = (s: string): string => nameFromText(s);
@@ -112,19 +115,31 @@ test('an inline directory grows inside its inode and then into blocks, and the k
 
 test('the order of names is the kernel’s', async () => {
   if (!haveLoop()) return;
-  for (const args of [['-O', 'dir_index'], ['-O', '^dir_index'], ['-O', 'inline_data']]) {
+  for (const args of [
+    ['-O', 'dir_index'],
+    ['-O', '^dir_index'],
+    ['-O', 'inline_data'],
+  ]) {
     const image = makeImage(['-t', 'ext4', '-b', '1024', ...args], '16M');
     const t = Tree.open(image.path);
-    for (const [dir, count] of [['/few', 4], ['/some', 20], ['/many', 700]] as const) {
+    for (const [dir, count] of [
+      ['/few', 4],
+      ['/some', 20],
+      ['/many', 700],
+    ] as const) {
       t.mkdir(dir);
       for (let i = 0; i < count; i++) t.create(`${dir}/a name ${i}`);
     }
-    const ours = ['/few', '/some', '/many'].map((d) => t.entries(d, 10).map((e) => e.name as string));
+    const ours = ['/few', '/some', '/many'].map((d) =>
+      t.entries(d, 10).map((e) => e.name as string),
+    );
     t.umount();
     sound(image);
     await withKernelMount(image.path, { ro: true }, (dir) => {
       const theirs = ['/few', '/some', '/many'].map((d) =>
-        execFileSync('ls', ['-Ua', dir + d], { encoding: 'utf8' }).split('\n').filter(Boolean),
+        execFileSync('ls', ['-Ua', dir + d], { encoding: 'utf8' })
+          .split('\n')
+          .filter(Boolean),
       );
       expect(ours).toEqual(theirs);
     });
