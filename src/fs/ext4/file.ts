@@ -96,7 +96,6 @@ export const ext4FileOperations: FileOperations = {
       throw errno('EPERM', { ino: inode.ino }, 'verity files are never written');
     }
   },
-  // eslint-disable-next-line require-yield -- an op of the table; windows are memory only
   *release(inode, file) {
     // The last writer leaves: what it laid claim to is for others.
     if (file.writable && inode.writeCount <= 1) ext4DiscardPreallocations(inode as Ext4Inode);
