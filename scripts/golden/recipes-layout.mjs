@@ -219,7 +219,7 @@ const otherCases = [
         );
         image.e2fsck('-fy');
         // It wrote the quota files, and put the true time into their inodes.
-        const times = ['atime', 'mtime', 'ctime'].flatMap((field) =>
+        const times = ['atime', 'mtime', 'ctime', 'crtime'].flatMap((field) =>
           [3, 4, 12].map((ino) => `sif <${ino}> ${field} @${FAKE_TIME}`),
         );
         image.debugfs(...times);
