@@ -104,7 +104,8 @@ function recoveredView(image) {
 function view(kase, image) {
   /** @type {Partial<Tree>} */
   const extra = {};
-  if (kase.refused) extra.refused = kase.refused;
+  const linux = kase.mountErrno ?? kase.mountRwErrno;
+  if (kase.refused) extra.refused = { ...kase.refused, ...(linux ? { linux } : {}) };
   if (kase.lookups) extra.lookups = kase.lookups(image);
   if (kase.noTree) return { tree: { source: [], ...extra, inodes: {} }, differences: [] };
   const debugfs = debugfsTree(image.path);

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * CRC32C without inversions, as ext4 and jbd2 chain it; a bit at a time, for the few bytes that recipes patch.
+ * CRC32C without inversions, as ext4 and jbd2 chain it; a bit at a time, for the few bytes that
+ * recipes patch.
  * @param {number} crc
  * @param {Uint8Array} data
  */

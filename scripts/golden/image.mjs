@@ -179,8 +179,8 @@ export class Image {
   }
 
   /**
-   * Like `kernel()`, but the image becomes what a copy taken while it was mounted holds: the program gets the
-   * paths of the image and of the copy as its second and third argument.
+   * Like `kernel()`, but the image becomes what a copy taken while it was mounted holds: the
+   * program gets the paths of the image and of the copy as its second and third argument.
    * @param {string} what
    * @param {string} program
    */

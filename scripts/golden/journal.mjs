@@ -1,5 +1,7 @@
 // @ts-check
-/** Journals with transactions to replay, written by debugfs and given the same time in every making. */
+/**
+ * Journals with transactions to replay, written by debugfs and given the same time in every making.
+ */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32c } from './crc32c.mjs';
@@ -13,11 +15,12 @@ const COMMIT_BLOCK = 2;
 const HAS_CHECKSUM = 0x8 | 0x10;
 
 /**
- * A transaction that makes of the image what `change` makes of a copy of it: all blocks in which the two differ,
- * but not the superblock.
+ * A transaction that makes of the image what `change` makes of a copy of it: all blocks in which
+ * the two differ, but not the superblock.
  * @param {Image} image with blocks of 1 KiB
  * @param {(copy: Image) => void} change
- * @param {{ open?: string, write?: readonly string[] }} [how] options of `jo`; further `jw` commands
+ * @param {{ open?: string, write?: readonly string[] }} [how] options of `jo`; further `jw`
+ *   commands
  */
 export function leaveInJournal(image, change, { open = '', write = [] } = {}) {
   const copyDir = join(image.dir, 'later');

@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * The block of multiple mount protection, written by hand: the tools put the host's name and the true time
- * into it, and debugfs, which can set its fields, takes the block for itself when it closes the image.
+ * The block of multiple mount protection, written by hand: the tools put the host's name and the
+ * true time into it, and debugfs, which can set its fields, takes the block for itself when it
+ * closes the image.
  */
 import { crc32c } from './crc32c.mjs';
 import { FAKE_TIME } from './tools.mjs';

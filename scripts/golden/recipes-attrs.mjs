@@ -156,7 +156,8 @@ const inodeCases = [
         image.debugfs(`mknod c-${major}-${minor} c ${major} ${minor}`);
         image.debugfs(`mknod b-${major}-${minor} b ${major} ${minor}`);
       }
-      // debugfs stops at 65,535; the largest number of the new form is put into i_block[1] as it is stored.
+      // debugfs stops at 65,535; the largest number of the new form is put into i_block[1] as it is
+      // stored.
       image.debugfs('mknod largest c 300 300', 'sif /largest block[1] 0xffffffff');
       image.debugfs('mknod fifo p', 'mknod socket p', 'sif /socket mode 0140755');
       image.e2fsck('-fy');

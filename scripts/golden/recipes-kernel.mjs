@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Images that the kernel wrote: the shapes that its allocator, its directory splits and its attribute sharing
- * give, which e2fsprogs would not make. Not the same bytes twice.
+ * Images that the kernel wrote: the shapes that its allocator, its directory splits and its
+ * attribute sharing give, which e2fsprogs would not make. Not the same bytes twice.
  */
 import { golden } from './case.mjs';
 
