@@ -5,7 +5,7 @@
  * from the first, not skipped at run time. Declarations go to `dist/types/`.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'src/explore/index.ts'];
@@ -37,6 +37,11 @@ function declarations() {
   const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'];
   const { status } = spawnSync(process.execPath, tsc, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
+  const index = 'dist/types/index.d.ts';
+  if (!existsSync(index)) return;
+  // Some signatures name Disposable, which the default library of our users may lack.
+  const reference = '/// <reference lib="esnext.disposable" />\n';
+  writeFileSync(index, reference + readFileSync(index, 'utf8'));
 }
 
 rmSync('dist', { recursive: true, force: true });

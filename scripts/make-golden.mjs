@@ -2,9 +2,9 @@
 /**
  * Makes the golden images: `node scripts/make-golden.mjs [--check] [--all] [name ...]`
  *
- * Without names every case. `--check` makes them again and compares with the manifest instead of writing.
- * Cases that a kernel makes need root and loop devices, are not the same bytes twice, and are left alone
- * when they exist already unless they are named.
+ * Without names every case. `--check` makes them again and compares with the manifest instead of
+ * writing. Cases that a kernel makes need root and loop devices, are not the same bytes twice, and
+ * are left alone when they exist already unless they are named.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,11 @@ const MANIFEST = join(KEPT, 'manifest.json');
 const KEEP_LIMIT = 64 * 1024;
 const withKernel = kernelAvailable();
 
-/** @typedef {{ recipe: string, about: string, features: readonly string[], file: string, size: number, packed: number, sha256: string, kept: boolean, reproducible: boolean, tools: string[], fsck: number }} Entry */
+/**
+ * @typedef {{ recipe: string, about: string, features: readonly string[], file: string, size:
+ *   number, packed: number, sha256: string, kept: boolean, reproducible: boolean, tools: string[],
+ *   fsck: number }} Entry
+ */
 
 /** @returns {Record<string, Entry>} */
 const manifest = () => (existsSync(MANIFEST) ? JSON.parse(readFileSync(MANIFEST, 'utf8')) : {});

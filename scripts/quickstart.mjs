@@ -101,6 +101,9 @@ const scratch = mkdtempSync(join(tmpdir(), 'foliofs-quickstart-'));
 try {
   demo(scratch);
   say('Done: built, changed, read back, checked.');
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -12,7 +12,10 @@ const declaredName = (d) => {
   return name && ts.isStringLiteral(name) ? name.text : '';
 };
 
-/** The names before a class; `*` means that it may be taken under anything. @param {LockClass | undefined} c */
+/**
+ * The names before a class; `*` means that it may be taken under anything. @param {LockClass |
+ * undefined} c
+ */
 const outer = (c) => c?.after.filter((name) => name !== '*') ?? [];
 
 /**

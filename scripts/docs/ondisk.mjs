@@ -6,7 +6,9 @@ import { cell, link } from './markdown.mjs';
 /** @typedef {import('./source.mjs').Declaration} Declaration */
 /** @typedef {import('./source.mjs').Struct} Struct */
 
-/** `src/fs/ext4/disk/extent.ts` -> `ext4-extent`; `src/jbd2/disk.ts` -> `jbd2`. @param {string} file */
+/**
+ * `src/fs/ext4/disk/extent.ts` -> `ext4-extent`; `src/jbd2/disk.ts` -> `jbd2`. @param {string} file
+ */
 const pageOf = (file) =>
   file
     .replace(/^src\/(fs\/)?/, '')

@@ -7,7 +7,9 @@
  */
 import ts from 'typescript';
 
-/** @typedef {any} Node  a node of typescript-eslint's tree; ESLint's own types know no TypeScript */
+/**
+ * @typedef {any} Node  a node of typescript-eslint's tree; ESLint's own types know no TypeScript
+ */
 
 const GENERATORS = new Set(['Generator', 'AsyncGenerator']);
 

@@ -14,7 +14,8 @@
  * @property {import('./tree.mjs').Tree['refused']} [refused]
  * @property {boolean} [noTree]  nobody can walk it: `tree.json` holds only the refusal
  * @property {readonly string[]} [skip] fields in which debugfs cannot be compared here
- * @property {Record<string, string>} [errors] names in the root whose reading must fail, and the errno
+ * @property {Record<string, string>} [errors] names in the root whose reading must fail, and the
+ *   errno
  * @property {string} [note]     what a reader of the case must know besides
  * @property {(image: import('./image.mjs').Image) => Record<string, number | string>} [lookups]
  */

@@ -1,5 +1,8 @@
 // @ts-check
-/** What debugfs sees in an image: `ls -p`, `stat`, `ea_list`, `ea_get`, `dump`; nobody's code but e2fsprogs'. */
+/**
+ * What debugfs sees in an image: `ls -p`, `stat`, `ea_list`, `ea_get`, `dump`; nobody's code but
+ * e2fsprogs'.
+ */
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -238,7 +241,9 @@ class View {
     }
   }
 
-  /** @param {readonly number[]} inos of directories @returns {number[]} the inodes that they name */
+  /**
+   * @param {readonly number[]} inos of directories @returns {number[]} the inodes that they name
+   */
   list(inos) {
     const answers = ask(
       this.image,
@@ -250,7 +255,9 @@ class View {
       const node = /** @type {Node} */ (this.inodes[dir]);
       /** @type {Record<string, number>} */
       const entries = {};
-      for (const m of (answers[i] ?? '').matchAll(/^\/(\d+)\/\d{6}\/-?\d+\/-?\d+\/([^/]+)\/\d*\/$/gm)) {
+      for (const m of (answers[i] ?? '').matchAll(
+        /^\/(\d+)\/\d{6}\/-?\d+\/-?\d+\/([^/]+)\/\d*\/$/gm,
+      )) {
         const [ino, name] = [Number(m[1]), m[2] ?? ''];
         if (ino === 0 || name === '.') continue;
         if (name === '..') {

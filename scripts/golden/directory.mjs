@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Directories written block by block. debugfs looks through a whole directory for each name that it adds,
- * which no one waits for at ten thousand names, and its command line cannot spell every byte.
+ * Directories written block by block. debugfs looks through a whole directory for each name that it
+ * adds, which no one waits for at ten thousand names, and its command line cannot spell every byte.
  */
 
 const TYPE_FILE = 1;
@@ -15,8 +15,8 @@ const bytes = (name) => (typeof name === 'string' ? Buffer.from(name, 'utf8') : 
 const recordLength = (length) => (8 + length + 3) & ~3;
 
 /**
- * The blocks of a linear directory: entries in order, the last of each block stretched to its end (or to the
- * checksum's tail).
+ * The blocks of a linear directory: entries in order, the last of each block stretched to its end
+ * (or to the checksum's tail).
  * @param {readonly Entry[]} entries
  * @param {number} blockSize
  * @param {number} tail 12 with metadata_csum, otherwise 0
@@ -53,8 +53,8 @@ function blocksOf(entries, blockSize, tail) {
 }
 
 /**
- * A directory below the root. Counts and checksums are left to the `e2fsck -fy` that must follow, which
- * also makes an index if it is told `-D`.
+ * A directory below the root. Counts and checksums are left to the `e2fsck -fy` that must follow,
+ * which also makes an index if it is told `-D`.
  * @param {import('./image.mjs').Image} image
  * @param {string} name
  * @param {readonly Entry[]} entries without "." and ".."
@@ -80,8 +80,8 @@ export function writeDirectory(image, name, entries, how = {}) {
 }
 
 /**
- * `count` names that hash differently by any version: of many lengths, some with bytes above 0x7f, which
- * signed and unsigned hashes tell apart.
+ * `count` names that hash differently by any version: of many lengths, some with bytes above 0x7f,
+ * which signed and unsigned hashes tell apart.
  * @param {number} count
  * @param {number} [width] shortest length
  */

@@ -47,5 +47,7 @@ os.close(fd)
 export function makeEncrypted(image) {
   const features = '^has_journal,encrypt,stable_inodes';
   image.mke2fs('4096', '-t', 'ext4', '-b', '1024', '-N', '512', '-O', features);
-  image.kernel('a key added, policies set, files made (scripts/golden/encrypt.mjs)', SETUP, { args: [KEY] });
+  image.kernel('a key added, policies set, files made (scripts/golden/encrypt.mjs)', SETUP, {
+    args: [KEY],
+  });
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** An image being made: each method is one tool run, and remembers itself for the README of the case. */
+/**
+ * An image being made: each method is one tool run, and remembers itself for the README of the
+ * case.
+ */
 import {
   chmodSync,
   closeSync,
@@ -17,7 +20,8 @@ export const UUID = '5f011050-0000-4000-8000-000000000001';
 export const HASH_SEED = '5f011050-0000-4000-8000-000000000002';
 
 /**
- * Bytes that are easy to recognise in a hex dump and differ from block to block: "name:offset " repeated.
+ * Bytes that are easy to recognise in a hex dump and differ from block to block: "name:offset "
+ * repeated.
  * @param {string} name
  * @param {number} length
  */
@@ -157,8 +161,8 @@ export class Image {
   }
 
   /**
-   * The image mounted for writing by the kernel, and a Python program run with the mount point as its
-   * first argument.
+   * The image mounted for writing by the kernel, and a Python program run with the mount point as
+   * its first argument.
    * @param {string} what for the README
    * @param {string} program
    * @param {{ options?: string, type?: string, args?: readonly string[] }} [how]

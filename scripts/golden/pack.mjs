@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * How an image is kept. Up to 32 MiB: `image.gz`, plain gzip of its bytes. Above: `image.ranges.gz`, gzip
- * of one line of JSON `{"size":n,"ranges":[[start,length],...]}` and then the bytes of those ranges; what
- * is between them is zero. (gzip alone cannot make less than a thousandth of zeros.)
+ * How an image is kept. Up to 32 MiB: `image.gz`, plain gzip of its bytes. Above:
+ * `image.ranges.gz`, gzip of one line of JSON `{"size":n,"ranges":[[start,length],...]}` and then
+ * the bytes of those ranges; what is between them is zero. (gzip alone cannot make less than a
+ * thousandth of zeros.)
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';

@@ -26,7 +26,10 @@ export function oneOfEach(image) {
   );
 }
 
-/** @param {string} name @param {string} about @param {string} features @param {string} size @param {string[]} args @param {Partial<import('./case.mjs').Case>} [more] */
+/**
+ * @param {string} name @param {string} about @param {string} features @param {string} size @param
+ *   {string[]} args @param {Partial<import('./case.mjs').Case>} [more]
+ */
 const plain = (name, about, features, size, args, more) =>
   golden(
     name,

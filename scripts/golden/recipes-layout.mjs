@@ -13,7 +13,8 @@ const SECOND_UUID = '5f011050-0000-4000-8000-0000000000ff';
  * @param {string} features
  * @param {string} size
  * @param {readonly string[]} args
- * @param {Partial<import('./case.mjs').Case> & { also?: (image: import('./image.mjs').Image) => void }} [more]
+ * @param {Partial<import('./case.mjs').Case> & { also?: (image: import('./image.mjs').Image) =>
+ *   void }} [more]
  */
 const layout = (name, about, features, size, args, { also, ...more } = {}) =>
   golden(
@@ -33,41 +34,85 @@ const SMALL_GROUPS = ['-b', '1024', '-g', '256', '-N', '256'];
 const NO_JOURNAL = '^has_journal';
 
 const groupCases = [
-  layout('meta-bg', 'Group descriptors spread over the metagroups (meta_bg) from the first on.', 'meta_bg', '12288', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},meta_bg,^resize_inode`],
-  ]),
+  layout(
+    'meta-bg',
+    'Group descriptors spread over the metagroups (meta_bg) from the first on.',
+    'meta_bg',
+    '12288',
+    [...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},meta_bg,^resize_inode`]],
+  ),
   layout('meta-bg-32', 'meta_bg with descriptors of 32 bytes.', 'meta_bg', '12288', [
     ...['-t', 'ext2', ...SMALL_GROUPS, '-O', 'meta_bg,^resize_inode'],
   ]),
-  layout('flex-bg', 'flex_bg: bitmaps and inode tables of 16 groups together.', 'flex_bg', '12288', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', NO_JOURNAL, '-G', '16'],
-  ]),
-  layout('no-flex-bg', 'ext4 without flex_bg: each group holds its own bitmaps.', 'no-flex_bg', '8192', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},^flex_bg`],
-  ]),
-  layout('no-sparse-super', 'Backups of superblock and descriptors in every group.', 'no-sparse_super', '8192', [
-    ...['-t', 'ext2', ...SMALL_GROUPS, '-O', '^sparse_super,^resize_inode'],
-  ]),
+  layout(
+    'flex-bg',
+    'flex_bg: bitmaps and inode tables of 16 groups together.',
+    'flex_bg',
+    '12288',
+    [...['-t', 'ext4', ...SMALL_GROUPS, '-O', NO_JOURNAL, '-G', '16']],
+  ),
+  layout(
+    'no-flex-bg',
+    'ext4 without flex_bg: each group holds its own bitmaps.',
+    'no-flex_bg',
+    '8192',
+    [...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},^flex_bg`]],
+  ),
+  layout(
+    'no-sparse-super',
+    'Backups of superblock and descriptors in every group.',
+    'no-sparse_super',
+    '8192',
+    [...['-t', 'ext2', ...SMALL_GROUPS, '-O', '^sparse_super,^resize_inode']],
+  ),
   layout('sparse-super2', 'Backups in two chosen groups only.', 'sparse_super2', '8192', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},sparse_super2,^sparse_super,^resize_inode`],
+    ...[
+      '-t',
+      'ext4',
+      ...SMALL_GROUPS,
+      '-O',
+      `${NO_JOURNAL},sparse_super2,^sparse_super,^resize_inode`,
+    ],
     ...['-E', 'num_backup_sb=2'],
   ]),
   layout('sparse-super2-none', 'sparse_super2 without any backup.', 'sparse_super2', '8192', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},sparse_super2,^sparse_super,^resize_inode`],
+    ...[
+      '-t',
+      'ext4',
+      ...SMALL_GROUPS,
+      '-O',
+      `${NO_JOURNAL},sparse_super2,^sparse_super,^resize_inode`,
+    ],
     ...['-E', 'num_backup_sb=0'],
   ]),
-  layout('resize-inode', 'Descriptor blocks reserved in inode 7 for growth to 1000 times the size.', 'resize_inode', '8192', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '256', '-O', NO_JOURNAL, '-E', 'resize=8388608'],
-  ]),
-  layout('last-group-short', 'A last group of 300 blocks, which has just room for its metadata.', 'groups', '8493', [
-    ...['-t', 'ext2', '-b', '1024', '-N', '64'],
-  ]),
-  layout('no-64bit', 'ext4 with descriptors of 32 bytes and metadata_csum.', 'no-64bit metadata_csum', '4096', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},^64bit`],
-  ]),
-  layout('no-extents', 'ext4 in all but extents: indirect maps with checksums and 64bit off.', 'indirect-double', '4096', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},^64bit,^extents`],
-  ]),
+  layout(
+    'resize-inode',
+    'Descriptor blocks reserved in inode 7 for growth to 1000 times the size.',
+    'resize_inode',
+    '8192',
+    [...['-t', 'ext4', '-b', '1024', '-N', '256', '-O', NO_JOURNAL, '-E', 'resize=8388608']],
+  ),
+  layout(
+    'last-group-short',
+    'A last group of 300 blocks, which has just room for its metadata.',
+    'groups',
+    '8493',
+    [...['-t', 'ext2', '-b', '1024', '-N', '64']],
+  ),
+  layout(
+    'no-64bit',
+    'ext4 with descriptors of 32 bytes and metadata_csum.',
+    'no-64bit metadata_csum',
+    '4096',
+    [...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},^64bit`]],
+  ),
+  layout(
+    'no-extents',
+    'ext4 in all but extents: indirect maps with checksums and 64bit off.',
+    'indirect-double',
+    '4096',
+    [...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},^64bit,^extents`]],
+  ),
   layout('no-filetype', 'Directory entries without a file type.', 'no-filetype', '2048', [
     ...['-t', 'ext2', '-b', '1024', '-N', '64', '-O', '^filetype'],
   ]),
@@ -77,18 +122,30 @@ const groupCases = [
 ];
 
 const checksumCases = [
-  layout('gdt-csum', 'uninit_bg: crc16 of the descriptors, groups whose bitmaps were never written.', 'uninit_bg gdt_csum', '12288', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},^metadata_csum,uninit_bg`],
-  ]),
-  layout('gdt-csum-64', 'uninit_bg with 64-byte descriptors: the crc16 covers the second half.', 'uninit_bg 64bit', '12288', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},^metadata_csum,uninit_bg,64bit`],
-  ]),
+  layout(
+    'gdt-csum',
+    'uninit_bg: crc16 of the descriptors, groups whose bitmaps were never written.',
+    'uninit_bg gdt_csum',
+    '12288',
+    [...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},^metadata_csum,uninit_bg`]],
+  ),
+  layout(
+    'gdt-csum-64',
+    'uninit_bg with 64-byte descriptors: the crc16 covers the second half.',
+    'uninit_bg 64bit',
+    '12288',
+    [...['-t', 'ext4', ...SMALL_GROUPS, '-O', `${NO_JOURNAL},^metadata_csum,uninit_bg,64bit`]],
+  ),
   layout('no-csum', 'ext4 without any checksum.', 'no-csum', '4096', [
     ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},^metadata_csum`],
   ]),
-  layout('uninit-groups', 'metadata_csum: inode tables and bitmaps of most groups uninitialised.', 'metadata_csum uninit', '12288', [
-    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', NO_JOURNAL, '-E', 'lazy_itable_init=1'],
-  ]),
+  layout(
+    'uninit-groups',
+    'metadata_csum: inode tables and bitmaps of most groups uninitialised.',
+    'metadata_csum uninit',
+    '12288',
+    [...['-t', 'ext4', ...SMALL_GROUPS, '-O', NO_JOURNAL, '-E', 'lazy_itable_init=1']],
+  ),
   layout(
     'csum-seed',
     'metadata_csum_seed: the UUID was changed after the checksums were made.',
@@ -108,8 +165,21 @@ const bigallocCases = [
     'bigalloc with holes and single blocks inside of clusters; clusters of 4 blocks of 4 KiB.',
     'bigalloc holes unwritten',
     (image) => {
-      image.mke2fs('4096', '-t', 'ext4', '-b', '4096', '-N', '64', '-O', `${NO_JOURNAL},bigalloc`, '-C', '16384');
-      const block = (/** @type {number} */ at) => /** @type {const} */ ([at * 4096, pattern(`b${at}`, 4096)]);
+      image.mke2fs(
+        '4096',
+        '-t',
+        'ext4',
+        '-b',
+        '4096',
+        '-N',
+        '64',
+        '-O',
+        `${NO_JOURNAL},bigalloc`,
+        '-C',
+        '16384',
+      );
+      const block = (/** @type {number} */ at) =>
+        /** @type {const} */ ([at * 4096, pattern(`b${at}`, 4096)]);
       image.write('/holes', { size: 200_000, pieces: [1, 2, 7, 16, 22, 40].map(block) });
       image.write('/unwritten', { size: 100_000, pieces: [block(5)] });
       image.debugfs('fallocate /unwritten 0 20');
@@ -119,28 +189,69 @@ const bigallocCases = [
 ];
 
 const otherCases = [
-  layout('quota', 'Quota files for users, groups and projects in inodes 3, 4 and 12; project ids on files.', 'quota project', '8192', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},quota,project`, '-E', 'quotatype=usrquota:grpquota:prjquota'],
-  ], {
-    also: (image) => {
-      image.debugfs('sif /large projid 77', 'sif /dir projid 4000000000', 'sif /dir flags 0x20080000');
-      image.e2fsck('-fy');
+  layout(
+    'quota',
+    'Quota files for users, groups and projects in inodes 3, 4 and 12; project ids on files.',
+    'quota project',
+    '8192',
+    [
+      ...[
+        '-t',
+        'ext4',
+        '-b',
+        '1024',
+        '-N',
+        '64',
+        '-O',
+        `${NO_JOURNAL},quota,project`,
+        '-E',
+        'quotatype=usrquota:grpquota:prjquota',
+      ],
+    ],
+    {
+      also: (image) => {
+        image.debugfs(
+          'sif /large projid 77',
+          'sif /dir projid 4000000000',
+          'sif /dir flags 0x20080000',
+        );
+        image.e2fsck('-fy');
+      },
     },
-  }),
-  layout('orphan-file', 'An orphan file (inode 12), empty; nothing is orphaned.', 'orphan_file', '8192', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-J', 'size=1', '-O', 'orphan_file'],
-  ]),
+  ),
+  layout(
+    'orphan-file',
+    'An orphan file (inode 12), empty; nothing is orphaned.',
+    'orphan_file',
+    '8192',
+    [...['-t', 'ext4', '-b', '1024', '-N', '64', '-J', 'size=1', '-O', 'orphan_file']],
+  ),
   layout('mmp', 'Multiple mount protection; nobody holds the image.', 'mmp', '4096', [
     ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},mmp`],
   ]),
-  layout('stable-inodes', 'stable_inodes: inode numbers and UUID promise not to change.', 'stable_inodes', '2048', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},stable_inodes`],
-  ]),
+  layout(
+    'stable-inodes',
+    'stable_inodes: inode numbers and UUID promise not to change.',
+    'stable_inodes',
+    '2048',
+    [...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},stable_inodes`]],
+  ),
   layout('no-dir-index', 'ext4 without dir_index and dir_nlink.', 'no-dir_index', '2048', [
     ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},^dir_index,^dir_nlink`],
   ]),
   layout('fast-commit', 'A journal with room for fast commits; clean.', 'fast_commit', '8192', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-J', 'size=2,fast_commit_size=256', '-O', 'fast_commit'],
+    ...[
+      '-t',
+      'ext4',
+      '-b',
+      '1024',
+      '-N',
+      '64',
+      '-J',
+      'size=2,fast_commit_size=256',
+      '-O',
+      'fast_commit',
+    ],
   ]),
   layout(
     'huge-file',

@@ -19,7 +19,8 @@ function combed(name, extents, block = 1024) {
 }
 
 /**
- * The extent tree of a file made deeper, one level a time; each level has one entry more than it needs.
+ * The extent tree of a file made deeper, one level a time; each level has one entry more than it
+ * needs.
  * @param {string} path
  * @param {number} levels
  */
@@ -63,10 +64,15 @@ const extentCases = [
       image.write('/leaf', combed('leaf', 83));
     },
   ),
-  golden('extents-depth-2', 'A leaf for every 83 extents and an index block over them.', 'extents-depth-2', (image) => {
-    image.mke2fs('2048', ...EXT4);
-    image.write('/comb', combed('comb', 500));
-  }),
+  golden(
+    'extents-depth-2',
+    'A leaf for every 83 extents and an index block over them.',
+    'extents-depth-2',
+    (image) => {
+      image.mke2fs('2048', ...EXT4);
+      image.write('/comb', combed('comb', 500));
+    },
+  ),
   ...[3, 4, 5].map((depth) =>
     golden(
       `extents-depth-${depth}`,
@@ -115,7 +121,8 @@ const extentCases = [
       image.debugfs('fallocate /unwritten 0 32766');
       image.write('/written', { size: 32_768 * 1024, pieces: [] });
       image.debugfs('fallocate /written 0 32767');
-      // fallocate made 32,767 + 1 unwritten blocks: join them to one extent, which is then a written one.
+      // fallocate made 32,767 + 1 unwritten blocks: join them to one extent, which is then a
+      // written one.
       const start = /0 - +32766 +(\d+)/.exec(image.answer('ex /written'))?.[1];
       const join = ['root', 'n', 'delete', 'root', `replace 0 32768 ${start}`];
       image.debugfs('eo /written', ...join, 'ec', 'zap_block -f /written -p 90 0');
@@ -125,31 +132,51 @@ const extentCases = [
 ];
 
 const indirectCases = [
-  golden('indirect-single', 'Direct blocks and the single indirect block, with holes in both.', 'indirect-single holes', (image) => {
-    image.mke2fs('2048', ...EXT2);
-    image.write('/direct', pattern('direct', 12 * 1024));
-    image.write('/single', pattern('single', 100_000));
-    image.write('/comb', combed('comb', 60));
-    image.write('/only-indirect', { size: SINGLE + 9000, pieces: [at(SINGLE + 4096, 'single')] });
-  }),
-  golden('indirect-double', 'Blocks behind the double indirect block, with holes of whole indirect blocks.', 'indirect-double holes', (image) => {
-    image.mke2fs('4096', ...EXT2);
-    image.write('/full', pattern('full', DOUBLE + 300 * 1024));
-    image.write('/holes', {
-      size: DOUBLE + 2_000_000,
-      pieces: [at(0, 'direct'), at(DOUBLE, 'first'), at(DOUBLE + 1024 * 1024, 'far')],
-    });
-  }),
-  golden('indirect-triple', 'Blocks behind the triple indirect block: the first, one in the middle, the last possible.', 'indirect-triple holes', (image) => {
-    const last = TRIPLE + 256 ** 3 * 1024 - 1024;
-    image.mke2fs('2048', ...EXT2);
-    image.write('/first', { size: TRIPLE + 5000, pieces: [at(TRIPLE, 'first')] });
-    image.write('/far', {
-      size: 10 * 2 ** 30,
-      pieces: [at(0, 'direct'), at(SINGLE, 'single'), at(DOUBLE, 'double'), at(5 * 2 ** 30, 'triple')],
-    });
-    image.write('/last', { size: last + 1024, pieces: [at(last, 'last')] });
-  }),
+  golden(
+    'indirect-single',
+    'Direct blocks and the single indirect block, with holes in both.',
+    'indirect-single holes',
+    (image) => {
+      image.mke2fs('2048', ...EXT2);
+      image.write('/direct', pattern('direct', 12 * 1024));
+      image.write('/single', pattern('single', 100_000));
+      image.write('/comb', combed('comb', 60));
+      image.write('/only-indirect', { size: SINGLE + 9000, pieces: [at(SINGLE + 4096, 'single')] });
+    },
+  ),
+  golden(
+    'indirect-double',
+    'Blocks behind the double indirect block, with holes of whole indirect blocks.',
+    'indirect-double holes',
+    (image) => {
+      image.mke2fs('4096', ...EXT2);
+      image.write('/full', pattern('full', DOUBLE + 300 * 1024));
+      image.write('/holes', {
+        size: DOUBLE + 2_000_000,
+        pieces: [at(0, 'direct'), at(DOUBLE, 'first'), at(DOUBLE + 1024 * 1024, 'far')],
+      });
+    },
+  ),
+  golden(
+    'indirect-triple',
+    'Blocks behind the triple indirect block: the first, one in the middle, the last possible.',
+    'indirect-triple holes',
+    (image) => {
+      const last = TRIPLE + 256 ** 3 * 1024 - 1024;
+      image.mke2fs('2048', ...EXT2);
+      image.write('/first', { size: TRIPLE + 5000, pieces: [at(TRIPLE, 'first')] });
+      image.write('/far', {
+        size: 10 * 2 ** 30,
+        pieces: [
+          at(0, 'direct'),
+          at(SINGLE, 'single'),
+          at(DOUBLE, 'double'),
+          at(5 * 2 ** 30, 'triple'),
+        ],
+      });
+      image.write('/last', { size: last + 1024, pieces: [at(last, 'last')] });
+    },
+  ),
   golden(
     'indirect-on-ext4',
     'Files with indirect maps beside files with extents: an ext3 image that was given the extent feature.',
@@ -165,7 +192,14 @@ const indirectCases = [
 
 const GIB = 2 ** 30;
 /** The last is more than a double holds, so it is written as text. */
-const SIZES = [2 ** 42 - 1024, 2 ** 42 - 1023, 2 ** 48, 2 ** 53 - 1, '9007199254740993', '9223372036854775807'];
+const SIZES = [
+  2 ** 42 - 1024,
+  2 ** 42 - 1023,
+  2 ** 48,
+  2 ** 53 - 1,
+  '9007199254740993',
+  '9223372036854775807',
+];
 
 const sizeCases = [
   golden(
@@ -180,7 +214,10 @@ const sizeCases = [
         image.write(`/size-${size}`, { size, pieces: [[last, bytes]] });
       }
       const end = 2 ** 44 - 4096;
-      image.write('/largest', { size: end - 4096 + 10, pieces: [at(0, 'start'), [end - 4096, Buffer.from('the end...')]] });
+      image.write('/largest', {
+        size: end - 4096 + 10,
+        pieces: [at(0, 'start'), [end - 4096, Buffer.from('the end...')]],
+      });
     },
   ),
   golden(
@@ -194,7 +231,10 @@ const sizeCases = [
         image.debugfs(`sif /size-${size} size ${size}`);
       }
     },
-    { fsck: 4, note: 'Linux refuses an inode whose size is above s_maxbytes, with EUCLEAN ("bad i_size value").' },
+    {
+      fsck: 4,
+      note: 'Linux refuses an inode whose size is above s_maxbytes, with EUCLEAN ("bad i_size value").',
+    },
   ),
 ];
 

@@ -1,5 +1,8 @@
 // @ts-check
-/** Directories: linear and indexed, all hash versions, odd names, deleted entries, case-insensitive look-up. */
+/**
+ * Directories: linear and indexed, all hash versions, odd names, deleted entries, case-insensitive
+ * look-up.
+ */
 import { golden } from './case.mjs';
 import { manyNames, writeDirectory } from './directory.mjs';
 import { pattern } from './image.mjs';
@@ -40,11 +43,16 @@ const hashCases = HASHES.flatMap((hash) =>
 );
 
 const depthCases = [
-  golden('htree-depth-2', 'An index of two levels: more leaves than the root has room for.', 'htree htree-depth-2', (image) => {
-    image.mke2fs('4096', ...EXT4);
-    linked(image, manyNames(2600, 80));
-    image.e2fsck('-fyD');
-  }),
+  golden(
+    'htree-depth-2',
+    'An index of two levels: more leaves than the root has room for.',
+    'htree htree-depth-2',
+    (image) => {
+      image.mke2fs('4096', ...EXT4);
+      linked(image, manyNames(2600, 80));
+      image.e2fsck('-fyD');
+    },
+  ),
   golden(
     'htree-depth-3',
     'large_dir: an index of three levels over 80,000 long names.',
@@ -66,11 +74,16 @@ const depthCases = [
       image.e2fsck('-fyD');
     },
   ),
-  golden('htree-no-csum', 'An index without checksums: its nodes have one more entry.', 'htree no-csum', (image) => {
-    image.mke2fs('4096', ...EXT4.slice(0, -1), '^has_journal,^metadata_csum');
-    linked(image, manyNames(2600, 80), { tail: 0 });
-    image.e2fsck('-fyD');
-  }),
+  golden(
+    'htree-no-csum',
+    'An index without checksums: its nodes have one more entry.',
+    'htree no-csum',
+    (image) => {
+      image.mke2fs('4096', ...EXT4.slice(0, -1), '^has_journal,^metadata_csum');
+      linked(image, manyNames(2600, 80), { tail: 0 });
+      image.e2fsck('-fyD');
+    },
+  ),
   golden('htree-ext3', 'An indexed directory with an indirect map.', 'htree ext3', (image) => {
     image.mke2fs('4096', '-t', 'ext3', '-b', '1024', '-N', '64', '-J', 'size=1');
     linked(image, manyNames(900, 20), { tail: 0, flags: 0 });
@@ -79,7 +92,8 @@ const depthCases = [
 ];
 
 /**
- * The legacy hash of an ASCII name, for finding names that collide; e2fsck and the kernel judge the result.
+ * The legacy hash of an ASCII name, for finding names that collide; e2fsck and the kernel judge the
+ * result.
  * @source fs/ext4/hash.c:dx_hack_hash_signed()
  * @param {string} name
  */
@@ -125,8 +139,27 @@ const linearCases = [
     'dir-names',
     (image) => {
       image.mke2fs('2048', ...EXT4);
-      const odd = ['...', '.a', ' ', ' lead', 'tail ', 'new\nline', '"quoted"', "it's", 'back\\slash', '#c', '<2>', '-rf'];
-      const bytes = [codes(1, 47), codes(48, 128), codes(128, 255), Buffer.from([255]), Buffer.from([0xc3])];
+      const odd = [
+        '...',
+        '.a',
+        ' ',
+        ' lead',
+        'tail ',
+        'new\nline',
+        '"quoted"',
+        "it's",
+        'back\\slash',
+        '#c',
+        '<2>',
+        '-rf',
+      ];
+      const bytes = [
+        codes(1, 47),
+        codes(48, 128),
+        codes(128, 255),
+        Buffer.from([255]),
+        Buffer.from([0xc3]),
+      ];
       const long = [1, 2, 3, 4, 5, 127, 128, 254, 255].map((n) => Buffer.alloc(n, 'n'));
       linked(image, [...odd, ...bytes, ...long, '日本語', 'e\u0301', '\u00e9']);
       image.e2fsck('-fy');
@@ -147,16 +180,22 @@ const linearCases = [
       },
     ),
   ),
-  golden('dir-emptied', 'A directory of several blocks from which every name was deleted.', 'dir-deleted', (image) => {
-    image.mke2fs('2048', ...EXT4.slice(0, -1), '^has_journal,^dir_index');
-    linked(image, numbered(200));
-    image.e2fsck('-fy');
-    image.debugfs(...numbered(200).map((name) => `unlink /dir/${name}`));
-    image.e2fsck('-fy');
-  }),
+  golden(
+    'dir-emptied',
+    'A directory of several blocks from which every name was deleted.',
+    'dir-deleted',
+    (image) => {
+      image.mke2fs('2048', ...EXT4.slice(0, -1), '^has_journal,^dir_index');
+      linked(image, numbered(200));
+      image.e2fsck('-fy');
+      image.debugfs(...numbered(200).map((name) => `unlink /dir/${name}`));
+      image.e2fsck('-fy');
+    },
+  ),
   golden('dir-deep', 'Forty directories, one in the other.', 'dir-deep', (image) => {
     image.mke2fs('2048', ...EXT4.slice(0, 4), '-N', '128', '-O', '^has_journal');
-    const path = (/** @type {number} */ n) => Array.from({ length: n }, (_v, i) => `d${i}`).join('/');
+    const path = (/** @type {number} */ n) =>
+      Array.from({ length: n }, (_v, i) => `d${i}`).join('/');
     image.debugfs(...Array.from({ length: 40 }, (_v, i) => `mkdir ${path(i + 1)}`));
     image.write('/end', pattern('end', 10));
     image.debugfs(`ln /end ${path(40)}/end`, 'sif /end links_count 2');

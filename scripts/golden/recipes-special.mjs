@@ -10,7 +10,10 @@ import { run } from './tools.mjs';
 
 const NO_UNICODE = 'it was built without CONFIG_UNICODE and refuses casefold';
 
-/** Stored names, and spellings that mean the same by full case folding of canonically decomposed text. */
+/**
+ * Stored names, and spellings that mean the same by full case folding of canonically decomposed
+ * text.
+ */
 const SAME = /** @type {const} */ ([
   ['Readme.TXT', ['readme.txt', 'README.txt', 'Readme.TXT']],
   ['straße', ['STRASSE', 'Strasse', 'STRAẞE', 'straße']],
@@ -49,7 +52,9 @@ function casefoldLookups(image) {
 /** @param {import('./image.mjs').Image} image */
 function casefoldFiles(image) {
   image.debugfs('mkdir dir', 'sif /dir flags 0x40080000', 'mkdir plain');
-  SAME.forEach(([name], i) => image.write(`/dir/${Buffer.from(name).toString('latin1')}`, pattern(`f${i}`, 50)));
+  SAME.forEach(([name], i) =>
+    image.write(`/dir/${Buffer.from(name).toString('latin1')}`, pattern(`f${i}`, 50)),
+  );
 }
 
 const CASEFOLD = ['-t', 'ext4', '-b', '1024', '-N', '64', '-O', '^has_journal,casefold'];
@@ -65,12 +70,21 @@ const casefoldCases = [
       image.write('/plain/Case', 'x');
       image.write('/dir/\xff\xfe', 'not UTF-8: compared byte by byte');
     },
-    { noKernel: NO_UNICODE, lookups: (image) => ({ ...casefoldLookups(image), 'plain/case': 'ENOENT' }) },
+    {
+      noKernel: NO_UNICODE,
+      lookups: (image) => ({ ...casefoldLookups(image), 'plain/case': 'ENOENT' }),
+    },
   ),
-  golden('casefold-strict', 'Strict encoding: a name that is not UTF-8 is refused.', 'casefold casefold-strict', (image) => {
-    image.mke2fs('2048', ...CASEFOLD, '-E', 'encoding=utf8,encoding_flags=strict');
-    casefoldFiles(image);
-  }, { noKernel: NO_UNICODE, lookups: casefoldLookups }),
+  golden(
+    'casefold-strict',
+    'Strict encoding: a name that is not UTF-8 is refused.',
+    'casefold casefold-strict',
+    (image) => {
+      image.mke2fs('2048', ...CASEFOLD, '-E', 'encoding=utf8,encoding_flags=strict');
+      casefoldFiles(image);
+    },
+    { noKernel: NO_UNICODE, lookups: casefoldLookups },
+  ),
   golden(
     'casefold-htree',
     'An indexed case-insensitive directory: hashes of folded names.',
@@ -85,27 +99,47 @@ const casefoldCases = [
     },
     {
       noKernel: NO_UNICODE,
-      lookups: (image) => ({ ...casefoldLookups(image), 'dir/GRÖSSE-äöü-7-NAME': 12, 'dir/grösse-äöü-299-name': 12 }),
+      lookups: (image) => ({
+        ...casefoldLookups(image),
+        'dir/GRÖSSE-äöü-7-NAME': 12,
+        'dir/grösse-äöü-299-name': 12,
+      }),
     },
   ),
 ];
 
 /**
- * A verity file as the kernel lays it out: content, up to 64 KiB further the Merkle tree, then the descriptor,
- * its size in the last four bytes of the last block. Tree and descriptor are made by fsverity-utils.
+ * A verity file as the kernel lays it out: content, up to 64 KiB further the Merkle tree, then the
+ * descriptor, its size in the last four bytes of the last block. Tree and descriptor are made by
+ * fsverity-utils.
  * @source filesystems/fsverity.rst, "ext4"
  * @param {import('./image.mjs').Image} image
  * @param {string} path
  * @param {Buffer} content
  * @param {{ hash?: string, treeBlock?: number, salt?: string, damage?: 'data' | 'tree' }} [how]
  */
-function verityFile(image, path, content, { hash = 'sha256', treeBlock = 1024, salt, damage } = {}) {
+function verityFile(
+  image,
+  path,
+  content,
+  { hash = 'sha256', treeBlock = 1024, salt, damage } = {},
+) {
   const out = join(image.dir, 'verity');
   mkdirSync(out, { recursive: true });
   const input = join(image.dir, image.hostFile(content));
   const [tree, descriptor] = [join(out, 'tree'), join(out, 'descriptor')];
-  const options = [`--hash-alg=${hash}`, `--block-size=${treeBlock}`, ...(salt ? [`--salt=${salt}`] : [])];
-  const told = run('fsverity', ['digest', input, ...options, `--out-merkle-tree=${tree}`, `--out-descriptor=${descriptor}`]);
+  const options = [
+    `--hash-alg=${hash}`,
+    `--block-size=${treeBlock}`,
+    ...(salt ? [`--salt=${salt}`] : []),
+  ];
+  const told = run('fsverity', [
+    'digest',
+    input,
+    ...options,
+    `--out-merkle-tree=${tree}`,
+    `--out-descriptor=${descriptor}`,
+  ]);
   const [merkle, desc] = [readFileSync(tree), readFileSync(descriptor)];
   const block = 1024;
   const up = (/** @type {number} */ n, /** @type {number} */ to) => Math.ceil(n / to) * to;
@@ -145,7 +179,11 @@ const verityCases = [
       verityFile(image, '/two-levels', pattern('two', 200_000));
       verityFile(image, '/salted', pattern('salted', 5000), { salt: '0123456789abcdef' });
       verityFile(image, '/sha512', pattern('sha512', 40_000), { hash: 'sha512' });
-      verityFile(image, '/holes', Buffer.concat([pattern('h', 1024), Buffer.alloc(30_000), pattern('t', 1024)]));
+      verityFile(
+        image,
+        '/holes',
+        Buffer.concat([pattern('h', 1024), Buffer.alloc(30_000), pattern('t', 1024)]),
+      );
       image.write('/plain', pattern('plain', 3000));
     },
     { noKernel: NO_VERITY },

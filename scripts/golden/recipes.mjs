@@ -7,7 +7,14 @@ import { cases as names } from './recipes-names.mjs';
 import { cases as attrs } from './recipes-attrs.mjs';
 import { cases as special } from './recipes-special.mjs';
 
-const groups = { 'recipes-basic.mjs': basic, 'recipes-map.mjs': map, 'recipes-layout.mjs': layout, 'recipes-names.mjs': names, 'recipes-attrs.mjs': attrs, 'recipes-special.mjs': special };
+const groups = {
+  'recipes-basic.mjs': basic,
+  'recipes-map.mjs': map,
+  'recipes-layout.mjs': layout,
+  'recipes-names.mjs': names,
+  'recipes-attrs.mjs': attrs,
+  'recipes-special.mjs': special,
+};
 
 /** @type {{ recipe: string, kase: import('./case.mjs').Case }[]} */
 export const recipes = Object.entries(groups).flatMap(([recipe, cases]) =>

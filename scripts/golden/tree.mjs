@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * `tree.json`: one view of the complete content of an image, by inode, and the comparison of two views.
- * The form of it is described in `tree.d.mts`.
+ * `tree.json`: one view of the complete content of an image, by inode, and the comparison of two
+ * views. The form of it is described in `tree.d.mts`.
  */
 import { createHash } from 'node:crypto';
 

@@ -1,6 +1,7 @@
 /**
- * A map ordered by number: a B+tree, which in short arrays of numbers beats the red-black trees that
- * Linux uses in the same places (extent status, VMAs, preallocations) and needs no node an entry.
+ * A map ordered by number: a B+tree, which in short arrays of numbers beats the red-black trees
+ * that Linux uses in the same places (extent status, VMAs, preallocations) and needs no node an
+ * entry.
  *
  * Searches return a key or -1, so a walk is `for (k = m.ceil(a); k >= 0; k = m.higher(k))`, and it
  * stays right whatever is set or deleted on the way. The leaf of the last search is remembered:
@@ -8,7 +9,8 @@
  *
  *  OM-1  Keys are in ascending order within a leaf, and along the chain of leaves.
  *  OM-2  All leaves have the same depth; all nodes but the root are at least half full.
- *  OM-3  `keys[i]` of a branch is at least every key below child i, and below every key of child i+1.
+ *  OM-3  `keys[i]` of a branch is at least every key below child i, and below every key of child
+ *  i+1.
  */
 import { assert } from './assert.ts';
 

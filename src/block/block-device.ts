@@ -53,7 +53,11 @@ export class BlockDevice {
       return errno('EINVAL', { sector: bio.sector, size: bio.size }, 'unaligned device I/O');
     }
     if (start + bio.size > this.size) {
-      return errno('EIO', { sector: bio.sector, size: bio.size }, 'attempt to access beyond end of device');
+      return errno(
+        'EIO',
+        { sector: bio.sector, size: bio.size },
+        'attempt to access beyond end of device',
+      );
     }
     return null;
   }
@@ -95,4 +99,3 @@ const byteToSector = (offset: number): Sector => {
   assert(offset % SECTOR_SIZE === 0, 'offset is not a whole sector');
   return sector(offset / 2 ** SECTOR_SHIFT);
 };
-

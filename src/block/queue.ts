@@ -47,7 +47,8 @@ export class RequestQueue {
 
   add(bio: Bio): void {
     if (bio.op === 'write' && bio.flags & (REQ_PREFLUSH | REQ_FUA)) this.sequence(bio);
-    else if (this.plugDepth > 0 && (bio.op === 'read' || bio.op === 'write')) this.plugged.push(bio);
+    else if (this.plugDepth > 0 && (bio.op === 'read' || bio.op === 'write'))
+      this.plugged.push(bio);
     else this.dispatch(bio);
   }
 
@@ -81,7 +82,9 @@ export class RequestQueue {
         bio.complete(error);
         return;
       }
-      step.endIo = (s) => { run(i + 1, s.error); };
+      step.endIo = (s) => {
+        run(i + 1, s.error);
+      };
       this.dispatch(step);
     };
     run(0, null);

@@ -68,7 +68,7 @@ export class RamDevice implements BlockDriver {
     length: number,
     visit: (chunk: number, from: number, length: number, done: number) => void,
   ): void {
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const from = (offset + done) % CHUNK;
       const part = Math.min(CHUNK - from, length - done);
       visit(Math.floor((offset + done) / CHUNK), from, part, done);

@@ -60,10 +60,7 @@ export class BufferCache {
     if (!(nr >= 0 && (nr + 1) * this.blockSize <= this.device.size)) {
       throw errno('EIO', { pblk: nr }, 'block beyond the end of the device');
     }
-    const folio = yield* filemapGrabFolio(
-      this.mapping,
-      pageIndex(Math.floor(nr / this.perFolio)),
-    );
+    const folio = yield* filemapGrabFolio(this.mapping, pageIndex(Math.floor(nr / this.perFolio)));
     folio.uptodate = true; // A device folio is a container: each block has its own state.
     const bh = this.heads(folio)[nr % this.perFolio];
     assert(bh !== undefined);
@@ -258,7 +255,6 @@ export class BufferCache {
   private aops(): AddressSpaceOperations {
     const cache = this;
     return {
-      // eslint-disable-next-line require-yield
       *readFolio(_mapping, folio) {
         folio.uptodate = true;
         folioUnlock(folio);

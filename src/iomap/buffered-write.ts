@@ -7,7 +7,7 @@
  * stale one would zero or skip what write-back has put on the device in between.
  * @source fs/iomap/buffered-io.c:iomap_file_buffered_write()
  */
-import { errno } from '../base/errno.ts';
+import { errno, FsError } from '../base/errno.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
@@ -18,7 +18,14 @@ import { balanceDirtyPages, folioMarkDirty } from '../mm/page-writeback.ts';
 import type { File } from '../vfs/file.ts';
 import type { Inode } from '../vfs/inode.ts';
 import { FolioState, folioState, rangeUptodate, setRangeUptodate } from './folio-state.ts';
-import { Iomap, IOMAP_F_NEW, IOMAP_F_STALE, IOMAP_WRITE, IOMAP_ZERO, type IomapOps } from './iomap.ts';
+import {
+  Iomap,
+  IOMAP_F_NEW,
+  IOMAP_F_STALE,
+  IOMAP_WRITE,
+  IOMAP_ZERO,
+  type IomapOps,
+} from './iomap.ts';
 import { iomapBegin } from './iter.ts';
 
 /** Bytes mapped at once: bounds what one transaction allocates and how far a stale map reaches. */
@@ -54,7 +61,7 @@ export function* iomapFileBufferedWrite(
       done += written;
     }
   } catch (e) {
-    if (done === 0) throw e;
+    if (done === 0 || !(e instanceof FsError)) throw e;
   }
   return done;
 }
@@ -73,8 +80,7 @@ function* writeMapped(
   let at = pos;
   while (at < end) {
     const index = mapping.indexOf(at);
-    const folio =
-      filemapTryGrabFolio(mapping, index) ?? (yield* filemapGrabFolio(mapping, index));
+    const folio = filemapTryGrabFolio(mapping, index) ?? (yield* filemapGrabFolio(mapping, index));
     try {
       if (ops.valid && !ops.valid(inode, iomap)) {
         iomap.flags |= IOMAP_F_STALE;
@@ -96,13 +102,7 @@ function* writeMapped(
 }
 
 /** Whole blocks are overwritten, or what is there is uptodate: nothing to prepare. */
-function rangeReady(
-  inode: Inode,
-  folio: Folio,
-  from: number,
-  to: number,
-  iomap: Iomap,
-): boolean {
+function rangeReady(inode: Inode, folio: Folio, from: number, to: number, iomap: Iomap): boolean {
   const bs = inode.sb.blockSize;
   if (iomap.type === 'inline') return false;
   return (from % bs === 0 && to % bs === 0) || rangeUptodate(folio, bs, from, to);
@@ -112,13 +112,7 @@ function rangeReady(
  * Make the blocks at the edges of [from, to) valid where the write leaves a part of them: read
  * what the device has, zero what never was written or lies past the end.
  */
-function* prepare(
-  inode: Inode,
-  folio: Folio,
-  from: number,
-  to: number,
-  iomap: Iomap,
-): Op<void> {
+function* prepare(inode: Inode, folio: Folio, from: number, to: number, iomap: Iomap): Op<void> {
   const bs = inode.sb.blockSize;
   if (iomap.type === 'inline') {
     if (!folio.uptodate) {
@@ -178,7 +172,7 @@ export function* iomapZeroRange(
 ): Op<void> {
   const iomap = new Iomap();
   const end = pos + length;
-  for (let at = pos; at < end; ) {
+  for (let at = pos; at < end;) {
     yield* iomapBegin(inode, at, end - at, IOMAP_ZERO, iomap, ops);
     const stop = Math.min(end, iomap.end);
     at = yield* zeroMapped(inode, at, stop, iomap, ops);
@@ -194,7 +188,7 @@ function* zeroMapped(
 ): Op<number> {
   const { mapping } = inode;
   const empty = iomap.type === 'hole' || iomap.type === 'unwritten';
-  for (let at = pos; at < end; ) {
+  for (let at = pos; at < end;) {
     const index = mapping.indexOf(at);
     const next = Math.min(end, (index + 1) * mapping.folioSize);
     // Where no block holds data only what is cached and dirty can be anything but zero.

@@ -2,7 +2,8 @@
  * A mapping of a byte range of a file, as the file system gives it to the generic I/O paths.
  *
  * The file system holds no lock when it hands an iomap over. Whoever is going to act on one locks
- * the folio first and then compares `validityCookie` (IomapOps.valid); a stale one is asked for again.
+ * the folio first and then compares `validityCookie` (IomapOps.valid); a stale one is asked for
+ * again.
  * @source Documentation/filesystems/iomap/design.rst
  */
 import type { Op } from '../sched/op.ts';

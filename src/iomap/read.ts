@@ -92,7 +92,7 @@ function* readOneFolio(ctx: ReadContext, folio: Folio, ahead: number): Op<void> 
   }
   let mustRead = false;
   try {
-    for (let from = 0; from < folio.size; ) {
+    for (let from = 0; from < folio.size;) {
       const pos = folio.pos + from;
       const to = yield* readRange(ctx, folio, from, pos, ahead);
       if (to < 0) {
@@ -178,7 +178,7 @@ export function* iomapReadahead(rac: ReadaheadControl, ops: IomapOps): Op<void> 
   const end = rac.start + rac.length;
   let next = 0;
   try {
-    for (; next < rac.folios.length; ) {
+    for (; next < rac.folios.length;) {
       const folio = rac.folios[next++];
       assert(folio !== undefined);
       yield* readOneFolio(ctx, folio, end);

@@ -16,7 +16,7 @@ import { iomapBegin } from './iter.ts';
 function scanCache(inode: Inode, pos: number, end: number, wantData: boolean): number {
   const { mapping } = inode;
   const bs = inode.sb.blockSize;
-  for (let at = pos; at < end; ) {
+  for (let at = pos; at < end;) {
     const folio = mapping.pages.get(mapping.indexOf(at));
     if (!folio) {
       if (!wantData) return at;

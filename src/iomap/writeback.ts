@@ -124,7 +124,7 @@ class WritebackPass {
     const state = folioState(folio, bs);
     const dirty = state ? state.dirty : 1;
     if (state) state.dirty = 0;
-    for (let from = 0; from < end; ) {
+    for (let from = 0; from < end;) {
       if (state && !(dirty & state.touched(from, from + bs))) {
         from += bs;
         continue;
@@ -185,7 +185,7 @@ class WritebackPass {
   private *drain(): Op<void> {
     while (this.completed.length > 0) {
       const batch = this.completed.splice(0).sort((a, b) => a.offset - b.offset);
-      for (let i = 0; i < batch.length; ) {
+      for (let i = 0; i < batch.length;) {
         const group = neighbours(batch, i);
         i += group.length;
         yield* this.finish(group);
@@ -243,4 +243,3 @@ export function* iomapWritepages(
 ): Op<void> {
   yield* new WritebackPass(inodeOf(mapping), wops).run(mapping, wbc);
 }
-

@@ -18,7 +18,7 @@ export class DirectJournal extends Journal {
     this.buffers = buffers;
   }
 
-  // eslint-disable-next-line require-yield -- a log waits here; without one nothing does
+  // A log waits here; without one nothing does.
   protected override *begin(): Op<void> {
     if (this.aborted) throw errno('EROFS');
   }
@@ -27,7 +27,6 @@ export class DirectJournal extends Journal {
     if (handle.sync) yield* this.forceCommit();
   }
 
-  // eslint-disable-next-line require-yield
   override *getWriteAccess(): Op<void> {
     if (this.aborted) throw errno('EROFS');
   }
@@ -40,12 +39,10 @@ export class DirectJournal extends Journal {
     this.buffers.markDirty(bh);
   }
 
-  // eslint-disable-next-line require-yield
   override *forget(_handle: Handle, bh: BufferHead): Op<void> {
     this.buffers.forget(bh);
   }
 
-  // eslint-disable-next-line require-yield
   override *revoke(_handle: Handle, nr: Pblk): Op<void> {
     this.buffers.cleanAliases(nr, 1);
   }
@@ -55,7 +52,6 @@ export class DirectJournal extends Journal {
     return true;
   }
 
-  // eslint-disable-next-line require-yield
   override *restart(handle: Handle, credits: number): Op<void> {
     handle.credits = credits;
   }

@@ -71,7 +71,7 @@ export class IovIter {
   /** Give back the last `length` bytes, to be transferred again. */
   revert(length: number): void {
     this.count += length;
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       if (this.offset === 0) {
         const before = this.segments[--this.segment];
         assert(before !== undefined, 'reverting past the start');
@@ -88,7 +88,7 @@ export class IovIter {
     visit: (user: Uint8Array, at: number, n: number, done: number) => void,
   ): number {
     const want = Math.min(length, this.count);
-    for (let done = 0; done < want; ) {
+    for (let done = 0; done < want;) {
       const user = this.segments[this.segment];
       assert(user !== undefined);
       const n = Math.min(want - done, user.length - this.offset);

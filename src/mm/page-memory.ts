@@ -41,8 +41,15 @@ export class PageMemory {
     this.memory = reserve(pages);
     const words = this.frames * WORDS_PER_FRAME * 4;
     this.words = new Int32Array(
-      typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(words) : new SharedArrayBuffer(words),
+      typeof SharedArrayBuffer === 'undefined'
+        ? new ArrayBuffer(words)
+        : new SharedArrayBuffer(words),
     );
+  }
+
+  /** Frames that were ever used: what the arena costs the host. */
+  get touchedFrames(): number {
+    return this.untouched;
   }
 
   get freeFrames(): number {

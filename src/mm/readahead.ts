@@ -94,7 +94,7 @@ function* readWindow(
   const lock = mapping.invalidateLock;
   if (!lock.tryShared()) yield* lock.lockShared();
   try {
-    for (let i: number = start; i < end; ) {
+    for (let i: number = start; i < end;) {
       const rac = new ReadaheadControl(mapping);
       i = gather(rac, i, end, markAt);
       if (rac.folios.length > 0) yield* submit(rac);

@@ -25,6 +25,8 @@ import { PAGE_SIZE, PageMemory } from './page-memory.ts';
 
 /** Folios freed in one go: amortises the walk over those that cannot go. */
 const RECLAIM_BATCH = 64;
+/** Frames by which the arena grows between two looks at what is lent. */
+const LENDING_STEP = 256;
 /** Least frames: below that a single system call could starve itself. */
 export const MIN_FRAMES = 128;
 
@@ -41,7 +43,10 @@ export class Memory {
   readonly cleaned = new WaitQueue('balance_dirty_pages');
   /** Set by the flusher: start write-back now. */
   wakeFlusher: () => void = () => undefined;
-  /** Caches above the page cache (dentries, inodes) give up entries on demand. */
+  /** Touched frames at which the shrinkers are called next. */
+  private lenderAsks = LENDING_STEP;
+  /** Caches above the page cache (dentries, inodes) give up entries on demand: at least `count`, and
+   *  whatever they have more of than `untouchedBytes` allows. */
   readonly shrinkers: ((count: number) => number)[] = [];
 
   constructor(cacheSize: number, frameSize = PAGE_SIZE) {
@@ -61,6 +66,11 @@ export class Memory {
     return this.arena.memory;
   }
 
+  /** Bytes of the arena that cost nothing yet: the caches of names and inodes may borrow them. */
+  get untouchedBytes(): number {
+    return (this.arena.frames - this.arena.touchedFrames) * this.arena.frameSize;
+  }
+
   /** Above this many dirty folios the flusher starts; Linux: dirty_background_ratio 10. */
   get backgroundThreshold(): number {
     return Math.floor(this.frames / 10);
@@ -73,8 +83,17 @@ export class Memory {
   /** A folio, or null if that needs a sleep. @context Does not sleep. */
   tryAlloc(): Folio | null {
     const folio = this.arena.alloc();
-    if (folio) return folio;
+    if (folio) {
+      if (this.arena.touchedFrames >= this.lenderAsks) this.askBack();
+      return folio;
+    }
     return this.reclaim(RECLAIM_BATCH) > 0 ? this.arena.alloc() : null;
+  }
+
+  /** The arena grows: those who borrowed from it shrink in step. */
+  private askBack(): void {
+    this.lenderAsks = this.arena.touchedFrames + LENDING_STEP;
+    for (const shrink of this.shrinkers) shrink(0);
   }
 
   /**
@@ -93,7 +112,8 @@ export class Memory {
 
   private *waitForClean(): Op<void> {
     const before = this.nrDirty + this.nrWriteback;
-    if (before === 0) throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
+    if (before === 0)
+      throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
     this.wakeFlusher();
     yield* this.cleaned.waitFor(() => this.nrDirty + this.nrWriteback < before);
   }

@@ -21,7 +21,7 @@ export const FREEZE_FS = 3;
 export type FreezeLevel = number;
 
 /** Order: doc protocols B.1, ranks 1, 5 and 9. */
-export const SB_WRITERS = lockClass('sb_writers', { after: [] });
+export const SB_WRITERS = lockClass('sb_writers', { after: ['file.f_pos_lock'] });
 export const SB_PAGEFAULT = lockClass('sb_pagefault', {
   after: ['sb_writers', 'inode.i_rwsem', 'mmap_lock'],
 });

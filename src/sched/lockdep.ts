@@ -17,6 +17,7 @@ import {
   isDeclared,
   lockClass,
   type LockClass,
+  lockClasses,
   type LockMode,
   modeName,
   RECURSIVE,
@@ -74,8 +75,18 @@ export function resetLockdep(): void {
   handedOver = new WeakSet();
 }
 
-/** Every order that was seen, with its first witness; docs/locking.md is made of it. */
+/** Every order that was seen, with its first witness. */
 export const lockEdges = (): Edge[] => graph.edges();
+
+/** What docs/locking.md is made of, as plain data: one run of one test file adds to the whole. */
+export interface LockOrder {
+  readonly classes: readonly LockClass[];
+  readonly edges: readonly { from: string; to: string; task: string; stack: string }[];
+}
+export const lockOrder = (): LockOrder => ({
+  classes: [...lockClasses.values()],
+  edges: lockEdges().map((e) => ({ from: e.from.name, to: e.to.name, ...e.first })),
+});
 
 const heldNow = (): Held[] => currentOrNull()?.held ?? outside;
 const topOf = (held: readonly Held[]): Chain =>

@@ -362,3 +362,22 @@ test('a reader behind a waiting writer waits for that writer and for the readers
   for (const name of ['r1', 'w1', 'r2']) stage.arrive(name);
   expect(stage.rw.holders().map((t) => t.name)).toEqual(['r1', 'w1']);
 });
+
+test('a sleeper on a bit lock is known to wait for its holder; its class may be its own', () => {
+  const page = Object.assign(new Page(), { lockClass: lockClass('locks.own', { after: ['*'] }) });
+  const s = new Scheduler();
+  const gate = new Completion();
+  const holder = function* (): Op<void> {
+    yield* lockBit(page, A);
+    yield* gate.wait();
+    unlockBit(page, A);
+  };
+  const first = s.spawn('first', holder());
+  const second = s.spawn('second', holder());
+  s.pump();
+  expect(first.held.map((h) => h.cls.name)).toEqual(['locks.own']);
+  expect(second.waitsFor?.holders()).toEqual([first]);
+  gate.complete();
+  s.pump();
+  expect(s.live.size).toBe(0);
+});

@@ -3,6 +3,7 @@
  * explorer, twenty lines, that runs every schedule of small programs by re-execution, and counts.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { everySchedule } from '../../test/support/every-schedule.ts';
 import { tryLockBit, unlockBit, lockBit } from './bit-lock.ts';
 import { Cell } from './cell.ts';
 import { Completion } from './completion.ts';
@@ -13,13 +14,11 @@ import type { Op } from './op.ts';
 import {
   choose,
   dependent,
-  kindNames,
   kindOf,
   LOCK,
   objectOf,
   READ,
   RDLOCK,
-  restartObjectKeys,
   setExploring,
   takeFootprint,
   TRYLOCK,
@@ -28,7 +27,7 @@ import {
 } from './point.ts';
 import { RwSemaphore } from './rw-semaphore.ts';
 import { Scheduler } from './scheduler.ts';
-import { currentTask, type Task } from './task.ts';
+import { currentTask } from './task.ts';
 import { waitCycle } from './wait-for.ts';
 import { WaitQueue } from './wait-queue.ts';
 
@@ -41,57 +40,6 @@ beforeEach(() => {
 afterEach(() => {
   setExploring(false);
 });
-
-interface Outcome {
-  executions: number;
-  deadlocks: number;
-  /** Results of the executions that ended, each once. */
-  results: string[];
-  /** Announced operations of each task of the first execution. */
-  first: string[];
-}
-
-/** Every schedule of the tasks that `program` makes; it returns what to look at in the end. */
-function everySchedule(program: (s: Scheduler) => () => unknown): Outcome {
-  const out: Outcome = { executions: 0, deadlocks: 0, results: [], first: [] };
-  const results = new Set<string>();
-  const plan: { chosen: number; of: number }[] = [];
-  do {
-    let at = 0;
-    const pick = (of: number): number => {
-      if (at === plan.length) plan.push({ chosen: 0, of });
-      const { chosen, of: before } = plan[at++]!;
-      expect(of, 'the same program in the same state').toBe(before);
-      return chosen;
-    };
-    const s = new Scheduler({
-      strategy: {
-        nextTask: (able: readonly Task[]) => {
-          const task = able[pick(able.length)]!;
-          const { pending } = task;
-          const op = pending < 0 ? 'start' : `${kindNames[kindOf(pending)]} ${objectOf(pending)}`;
-          if (out.executions === 0) out.first.push(`${task.name}: ${op}`);
-          return task;
-        },
-        nextU64: (below) => pick(below),
-      },
-    });
-    restartObjectKeys();
-    const result = program(s);
-    setExploring(true);
-    s.pump();
-    setExploring(false);
-    out.executions++;
-    if (s.live.size > 0) out.deadlocks++;
-    else results.add(JSON.stringify(result()));
-    while (plan.length > 0 && plan[plan.length - 1]!.chosen + 1 === plan[plan.length - 1]!.of) {
-      plan.pop();
-    }
-    if (plan.length > 0) plan[plan.length - 1]!.chosen++;
-  } while (plan.length > 0);
-  out.results = [...results].sort();
-  return out;
-}
 
 test('x++ of two tasks on a marked variable loses an update in some schedule', () => {
   const outcome = everySchedule((s) => {

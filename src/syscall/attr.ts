@@ -14,7 +14,14 @@ import { LOOKUP_FOLLOW, lockInode } from '../vfs/namei.ts';
 import { vfsTruncate } from '../vfs/open.ts';
 import { inodePermission, MAY_WRITE } from '../vfs/permission.ts';
 import { endWrite, startWrite } from '../vfs/writers.ts';
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, type Process, refuseUnknown, withFile, withPath } from './process.ts';
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  type Process,
+  refuseUnknown,
+  withFile,
+  withPath,
+} from './process.ts';
 
 /** In place of a time: the present one; the one that is there. */
 export const UTIME_NOW = 'now';

@@ -130,7 +130,7 @@ export function sysGetcwd(p: Process): Name {
 /** The path of a dentry below `root`. @source fs/d_path.c */
 export function dPath(root: Dentry, dentry: Dentry): Name {
   const parts: Name[] = [];
-  for (let d: Dentry = dentry; d !== root; ) {
+  for (let d: Dentry = dentry; d !== root;) {
     if (d.parent) {
       if (!d.hashed) throw errno('ENOENT');
       parts.push(d.name);

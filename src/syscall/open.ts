@@ -15,7 +15,14 @@ import {
   pathParent,
   readLink,
 } from '../vfs/namei.ts';
-import { checkOpenFlags, fput, openCreate, openTmpfile, vfsOpen, wantsTmpfile } from '../vfs/open.ts';
+import {
+  checkOpenFlags,
+  fput,
+  openCreate,
+  openTmpfile,
+  vfsOpen,
+  wantsTmpfile,
+} from '../vfs/open.ts';
 import { AT_FDCWD, enter, lookup, type Process, startOf } from './process.ts';
 
 const MAXSYMLINKS = 40;
@@ -38,13 +45,7 @@ export function* sysOpen(
   }
 }
 
-function* doOpen(
-  p: Process,
-  path: Name,
-  flags: number,
-  mode: number,
-  dirfd: number,
-): Op<File> {
+function* doOpen(p: Process, path: Name, flags: number, mode: number, dirfd: number): Op<File> {
   const follow = flags & (O_NOFOLLOW | (flags & O_CREAT ? O_EXCL : 0)) ? 0 : LOOKUP_FOLLOW;
   if (wantsTmpfile(flags)) {
     const parent = yield* lookup(p, path, follow | LOOKUP_DIRECTORY, dirfd);
@@ -63,13 +64,7 @@ function* doOpen(
  * O_CREAT: a last component that is a symlink is followed by hand, because the directory of its
  * target must be known and locked.
  */
-function* doCreate(
-  p: Process,
-  path: Name,
-  flags: number,
-  mode: number,
-  dirfd: number,
-): Op<File> {
+function* doCreate(p: Process, path: Name, flags: number, mode: number, dirfd: number): Op<File> {
   const existing = p.nd.walk(startOf(p, path, dirfd), path, LOOKUP_FOLLOW);
   const { dentry: known } = p.nd;
   if (existing === DONE && known.inode?.isReg && !(flags & (O_EXCL | O_NOFOLLOW))) {

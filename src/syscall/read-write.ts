@@ -108,9 +108,5 @@ export const sysFallocate = (
   length: number,
 ): Op<void> => withFile(p, fd, (file) => vfsFallocate(file, mode, offset, length));
 
-export const sysIoctl = (
-  p: Process,
-  fd: number,
-  command: number,
-  argument: unknown,
-): Op<unknown> => withFile(p, fd, (file) => vfsIoctl(file, command, argument));
+export const sysIoctl = (p: Process, fd: number, command: number, argument: unknown): Op<unknown> =>
+  withFile(p, fd, (file) => vfsIoctl(file, command, argument));

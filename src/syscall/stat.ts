@@ -78,8 +78,7 @@ export const sysStatfs = (p: Process, path: Name, dirfd = AT_FDCWD): Op<Kstatfs>
     return vfsStatfs(d);
   });
 
-export const sysFstatfs = (p: Process, fd: number): Kstatfs =>
-  vfsStatfs(p.files.get(fd).dentry);
+export const sysFstatfs = (p: Process, fd: number): Kstatfs => vfsStatfs(p.files.get(fd).dentry);
 
 /**
  * The extents that hold the bytes from `start` on, in order. `sync` writes dirty data first, so

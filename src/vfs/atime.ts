@@ -4,6 +4,7 @@
  * @source fs/inode.c:relatime_need_update(), mount(8) "relatime"
  */
 import { FREEZE_WRITE } from '../sched/freeze-lock.ts';
+import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import type { Timespec } from '../sched/clock.ts';
 import { markInodeDirty } from './fs-writeback.ts';
 import { I_DIRTY_SYNC, type Inode, S_NOATIME } from './inode.ts';
@@ -24,7 +25,7 @@ export function touchAtime(inode: Inode): void {
   const now = sb.now();
   if (now.sec === atime.sec && now.nsec === atime.nsec) return;
   // A frozen file system keeps its old time: nobody should wait for a read's sake.
-  if (!sb.writers.tryStart(FREEZE_WRITE)) return;
+  if (!sb.writers.tryStart(FREEZE_WRITE, OR_GIVE_UP)) return;
   inode.atime = now;
   markInodeDirty(inode, I_DIRTY_SYNC);
   sb.writers.end(FREEZE_WRITE);

@@ -8,9 +8,24 @@
 import { errno } from '../base/errno.ts';
 import type { Name } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
-import { CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_MKNOD, capable, currentCred, modeStripSgid } from './cred.ts';
+import {
+  CAP_DAC_OVERRIDE,
+  CAP_FOWNER,
+  CAP_MKNOD,
+  capable,
+  currentCred,
+  modeStripSgid,
+} from './cred.ts';
 import { type Dentry, dMakeNameless, dput } from './dcache.ts';
-import { isDeadDir, I_MUTEX_NORMAL, I_MUTEX_PARENT, lastIsNormal, type LastComponent, lockInode, lookupLocked } from './namei.ts';
+import {
+  isDeadDir,
+  I_MUTEX_NORMAL,
+  I_MUTEX_PARENT,
+  lastIsNormal,
+  type LastComponent,
+  lockInode,
+  lookupLocked,
+} from './namei.ts';
 import {
   I_LINKABLE,
   type Inode,
@@ -131,8 +146,7 @@ export function* vfsSymlink(at: LastComponent, target: Name): Op<void> {
 function* mayLinkat(source: Inode): Op<void> {
   const cred = currentCred();
   if (cred.uid === source.uid || capable(cred, CAP_FOWNER)) return;
-  const special =
-    !source.isReg || source.mode & 0o4000 || (source.mode & 0o2010) === 0o2010;
+  const special = !source.isReg || source.mode & 0o4000 || (source.mode & 0o2010) === 0o2010;
   if (special) throw errno('EPERM', { ino: source.ino });
   if (capable(cred, CAP_DAC_OVERRIDE)) return;
   try {

@@ -142,15 +142,16 @@ export function dputNowait(dentry: Dentry): boolean {
   if (dentry.parent && !dentry.parent.hashed) return false;
   dentry.count = 0;
   const { dentryLru, dentryLimit } = dentry.sb;
-  dentry.referenced = true;
-  if (dentry.lru.list === null) dentryLru.addTail(dentry.lru);
-  if (dentryLru.size > dentryLimit) shrinkDentries(dentry.sb, dentryLru.size - dentryLimit);
+  // Once is no habit: what is used again stays longer than what is only passed through.
+  if (dentry.lru.list !== null) dentry.referenced = true;
+  else dentryLru.addTail(dentry.lru);
+  if (dentryLru.size > dentryLimit) trimDentries(dentry.sb);
   return true;
 }
 
 /** Drop a reference. @context May sleep: an unlinked inode may go with it. No locks, no handle. */
 export function* dput(dentry: Dentry): Op<void> {
-  for (let d: Dentry | null = dentry; d !== null && !dputNowait(d); ) {
+  for (let d: Dentry | null = dentry; d !== null && !dputNowait(d);) {
     const { inode } = d;
     const up: Dentry | null = detach(d);
     if (inode) yield* iput(inode);
@@ -225,7 +226,7 @@ export function isSubdir(dentry: Dentry, ancestor: Dentry): boolean {
  */
 export function shrinkDentries(sb: SuperBlock, count: number): number {
   let dropped = 0;
-  for (let scan = 2 * Math.max(count, 8); scan > 0 && dropped < count; scan--) {
+  for (let scan = 4 * count; scan > 0 && dropped < count; scan--) {
     const dentry = sb.dentryLru.first();
     if (!dentry) break;
     if (dentry.count > 0) {
@@ -240,6 +241,12 @@ export function shrinkDentries(sb: SuperBlock, count: number): number {
     }
   }
   return dropped;
+}
+
+/** Down to what there is room for. @context Does not sleep. */
+export function trimDentries(sb: SuperBlock): number {
+  const excess = Math.ceil(sb.dentryLru.size - sb.dentryRoom);
+  return excess > 0 ? shrinkDentries(sb, excess) : 0;
 }
 
 /** Drop an unreferenced dentry if its inode can stay or go without a sleep. */
@@ -273,7 +280,10 @@ export function* shrinkForUmount(sb: SuperBlock): Op<boolean> {
     if (children) order.push(...children.values());
   }
   for (const d of order.reverse()) {
-    if (d !== root && d.count === 0) yield* dput(d.hold());
+    if (d === root || d.count > 0) continue;
+    // Unhashed it does not stay cached.
+    dDrop(d);
+    yield* dput(d.hold());
   }
   return root.count === 1 && (root.children?.size ?? 0) === 0;
 }

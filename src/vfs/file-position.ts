@@ -1,6 +1,6 @@
 /**
- * The position of an open file is shared by all its descriptors: read(2), write(2) and lseek(2) take
- * turns on it (POSIX.1-2008, "2.9.7 Thread Interactions with Regular File Operations").
+ * The position of an open file is shared by all its descriptors: read(2), write(2) and lseek(2)
+ * take turns on it (POSIX.1-2008, "2.9.7 Thread Interactions with Regular File Operations").
  * @source fs/file.c:fdget_pos()
  */
 import { lockClass } from '../sched/lock-class.ts';

@@ -5,8 +5,8 @@
  *   inode itself --> clean, or back on the list if it was dirtied meanwhile
  *
  * One flusher a super block: a work item, woken by a timer that runs only while something is dirty,
- * by a lack of clean memory, and by umount. A file system is written by its flusher, by fsync, or by
- * sync; I_SYNC makes them take turns on one inode and counts as a lock for whoever looks for
+ * by a lack of clean memory, and by umount. A file system is written by its flusher, by fsync, or
+ * by sync; I_SYNC makes them take turns on one inode and counts as a lock for whoever looks for
  * deadlocks. No i_rwsem is taken anywhere below here (protocols A.1.6).
  * @source fs/fs-writeback.c
  */
@@ -16,14 +16,7 @@ import { Work, Workqueue } from '../sched/workqueue.ts';
 import { filemapFdatawaitRange } from '../mm/filemap.ts';
 import type { WritebackControl } from '../mm/page-writeback.ts';
 import { wbcAll } from '../mm/page-writeback.ts';
-import {
-  I_DIRTY,
-  I_DIRTY_INODE,
-  I_DIRTY_PAGES,
-  I_FREEING,
-  I_SYNC,
-  type Inode,
-} from './inode.ts';
+import { I_DIRTY, I_DIRTY_INODE, I_DIRTY_PAGES, I_FREEING, I_SYNC, type Inode } from './inode.ts';
 import type { SuperBlock } from './super.ts';
 
 /** Linux: vm.dirty_writeback_centisecs and vm.dirty_expire_centisecs. */
@@ -91,7 +84,7 @@ export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<v
   } finally {
     inode.state &= ~I_SYNC;
     requeue(inode);
-    inode.stateWait.wakeAll();
+    inode.wakeState();
   }
 }
 
@@ -119,10 +112,7 @@ class FirstError {
  * Start writing every inode that is dirty now, or was before `dirtiedBefore`. Does not wait.
  * @returns the first failure, which stops nothing
  */
-export function* writebackInodesSb(
-  sb: SuperBlock,
-  dirtiedBefore = Infinity,
-): Op<FsError | null> {
+export function* writebackInodesSb(sb: SuperBlock, dirtiedBefore = Infinity): Op<FsError | null> {
   const first = new FirstError();
   // A snapshot: what becomes dirty meanwhile goes to the end and must not keep the pass alive.
   for (const inode of [...sb.dirtyInodes]) {
@@ -146,12 +136,12 @@ export function* syncInodesSb(sb: SuperBlock): Op<void> {
   first.error = yield* writebackInodesSb(sb);
   // Inodes under write-back are on no list; the cache of inodes is bounded, so all are looked at.
   for (const inode of [...sb.inodes.values()]) {
-    const { mapping } = inode;
-    if (!(inode.state & (I_DIRTY | I_SYNC)) && !mapping.hasWriteback()) continue;
-    const since = mapping.wbErr.sample();
+    const mapping = inode.mappingIfAny;
+    if (!(inode.state & (I_DIRTY | I_SYNC)) && !mapping?.hasWriteback()) continue;
+    const since = mapping?.wbErr.sample() ?? 0;
     try {
       yield* writebackSingleInode(inode, wbcAll());
-      const error = mapping.wbErr.check(since);
+      const error = mapping?.wbErr.check(since);
       if (error) throw error;
     } catch (e) {
       first.note(e);

@@ -16,7 +16,6 @@
 import { assert } from '../base/assert.ts';
 import type { Ino } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
-import { FREEZE_FS } from '../sched/freeze-lock.ts';
 import { invalidateMappingPages } from '../mm/truncate.ts';
 import { I_DIRTY, I_FREEING, I_NEW, I_SYNC, type Inode } from './inode.ts';
 import type { SuperBlock } from './super.ts';
@@ -88,7 +87,7 @@ export function insertInodeLocked(inode: Inode): void {
 export function unlockNewInode(inode: Inode): void {
   assert((inode.state & I_NEW) !== 0);
   inode.state &= ~I_NEW;
-  inode.stateWait.wakeAll();
+  inode.wakeState();
 }
 
 /** Filling failed: the inode never was. Drops the only reference. */
@@ -104,7 +103,7 @@ function discard(inode: Inode): void {
   sb.inodeLru.delete(inode);
   inode.count = 0;
   inode.state = 0;
-  inode.stateWait.wakeAll();
+  inode.wakeState();
 }
 
 /**
@@ -144,14 +143,12 @@ function* evict(inode: Inode): Op<void> {
     yield* inode.stateWait.waitFor(() => (inode.state & I_SYNC) === 0);
   }
   sb.dirtyInodes.delete(inode);
-  const { writers } = sb;
-  if (!writers.tryStart(FREEZE_FS)) yield* writers.start(FREEZE_FS);
   try {
     yield* sb.sops.evictInode(inode);
   } finally {
-    writers.end(FREEZE_FS);
     discard(inode);
   }
+  for (let next = sb.evictNext.pop(); next; next = sb.evictNext.pop()) yield* iput(next);
 }
 
 const evictable = (inode: Inode): boolean =>
@@ -181,9 +178,9 @@ export function shrinkInodes(sb: SuperBlock, count: number): number {
 
 function tryDrop(inode: Inode): boolean {
   if (!evictable(inode)) return false;
-  const { mapping, sb } = inode;
-  if (mapping.nrpages > 0) invalidateMappingPages(mapping);
-  if (mapping.nrpages > 0) return false;
+  const { mappingIfAny: mapping, sb } = inode;
+  if (mapping && mapping.nrpages > 0) invalidateMappingPages(mapping);
+  if (mapping && mapping.nrpages > 0) return false;
   if (sb.sops.evictCached && !sb.sops.evictCached(inode)) return false;
   discard(inode);
   return true;

@@ -66,11 +66,17 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 
-/** What a file system does for its inodes (an ops table, invariant A3). Absent: EPERM or ENOTDIR. */
+/**
+ * What a file system does for its inodes (an ops table, invariant A3). Absent: EPERM or ENOTDIR.
+ */
 export interface InodeOperations {
-  /** The inode of a name, with a reference, or null. Directory i_rwsem held, shared or exclusive. */
+  /**
+   * The inode of a name, with a reference, or null. Directory i_rwsem held, shared or exclusive.
+   */
   lookup?(dir: Inode, name: Name): Op<Inode | null>;
-  /** Make a regular file and instantiate the dentry. Directory i_rwsem exclusive, as for all below. */
+  /**
+   * Make a regular file and instantiate the dentry. Directory i_rwsem exclusive, as for all below.
+   */
   create?(dir: Inode, dentry: Dentry, mode: number): Op<void>;
   mkdir?(dir: Inode, dentry: Dentry, mode: number): Op<void>;
   mknod?(dir: Inode, dentry: Dentry, mode: number, rdev: number): Op<void>;
@@ -81,14 +87,22 @@ export interface InodeOperations {
   rmdir?(dir: Inode, dentry: Dentry): Op<void>;
   /** `newDentry` may be negative. flags: RENAME_NOREPLACE, RENAME_EXCHANGE. Checks of types and
    *  permissions are done; the file system looks at emptiness, space and links. */
-  rename?(oldDir: Inode, oldDentry: Dentry, newDir: Inode, newDentry: Dentry, flags: number): Op<void>;
+  rename?(
+    oldDir: Inode,
+    oldDentry: Dentry,
+    newDir: Inode,
+    newDentry: Dentry,
+    flags: number,
+  ): Op<void>;
   /** A nameless file that vanishes with its last reference unless it is linked (O_TMPFILE). */
   tmpfile?(dir: Inode, mode: number): Op<Inode>;
   /** Target of a symlink. */
   getLink?(inode: Inode): Op<Name>;
   /** The same from memory alone; null if that needs a sleep. */
   getLinkNowait?(inode: Inode): Name | null;
-  /** Names that mean the same in this directory have one key (casefold). Absent: a name is its key. */
+  /**
+   * Names that mean the same in this directory have one key (casefold). Absent: a name is its key.
+   */
   dentryKey?(dir: Inode, name: Name): Name;
   /** Add to what is in the inode, or correct it. */
   getattr?(inode: Inode, stat: Kstat): Op<void>;
@@ -102,7 +116,12 @@ export interface InodeOperations {
   setxattr?(inode: Inode, name: Name, value: Uint8Array | null, flags: number): Op<void>;
   listxattr?(inode: Inode): Op<Name[]>;
   /** Extents of the file, in order, from `start` (bytes) on; `visit` returns false to stop. */
-  fiemap?(inode: Inode, start: number, length: number, visit: (e: FiemapExtent) => boolean): Op<void>;
+  fiemap?(
+    inode: Inode,
+    start: number,
+    length: number,
+    visit: (e: FiemapExtent) => boolean,
+  ): Op<void>;
 }
 
 export interface FiemapExtent {
@@ -132,19 +151,17 @@ export class Inode {
   /** 512-byte units in use, as stat reports them. */
   blocks = 0;
 
-  /** i_size. Guarded by i_rwsem exclusive; raised under the folio lock of the data that needs it. */
+  /**
+   * i_size. Guarded by i_rwsem exclusive; raised under the folio lock of the data that needs it.
+   */
   size = 0;
   state = I_NEW;
   count = 1;
   iops: InodeOperations = {};
   fops: FileOperations = {};
-  readonly mapping: AddressSpace;
   readonly rwsem = new RwSemaphore(I_RWSEM, this);
   /** Direct I/O in flight (inode_dio_begin / inode_dio_wait). */
   dioCount = 0;
-  readonly dioIdle = new WaitQueue('inode_dio_wait');
-  /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
-  readonly stateWait = new WaitQueue('inode.state');
   /** Open for writing (>0) or writers denied (<0). */
   writeCount = 0;
   /** Of a directory: its one dentry (D-4), while that exists. */
@@ -155,11 +172,36 @@ export class Inode {
   aclAccess: Acl | null | undefined = undefined;
   aclDefault: Acl | null | undefined = undefined;
 
+  // Most inodes are only looked at: what serves data and sleepers is made when it is asked for.
+  private readonly aops: AddressSpaceOperations;
+  private space: AddressSpace | null = null;
+  private dioQueue: WaitQueue | null = null;
+  private stateQueue: WaitQueue | null = null;
+
   constructor(sb: SuperBlock, ino: Ino, aops: AddressSpaceOperations) {
     this.sb = sb;
     this.ino = ino;
+    this.aops = aops;
     this.atime = this.mtime = this.ctime = sb.epoch;
-    this.mapping = new AddressSpace(this, sb.memory, aops);
+  }
+
+  get mapping(): AddressSpace {
+    return (this.space ??= new AddressSpace(this, this.sb.memory, this.aops));
+  }
+  /** The mapping if there ever was one: an inode without has nothing cached and nothing dirty. */
+  get mappingIfAny(): AddressSpace | null {
+    return this.space;
+  }
+  get dioIdle(): WaitQueue {
+    return (this.dioQueue ??= new WaitQueue('inode_dio_wait'));
+  }
+  /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
+  get stateWait(): WaitQueue {
+    return (this.stateQueue ??= new WaitQueue('inode.state'));
+  }
+  /** `state` changed: wake whoever waits, without making a queue where nobody does. */
+  wakeState(): void {
+    this.stateQueue?.wakeAll();
   }
 
   get type(): number {

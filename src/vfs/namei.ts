@@ -1,8 +1,8 @@
 /**
  * From a path to a dentry.
  *
- * One walker, and it never sleeps: it goes as far as the caches go and says what it lacks - a name,
- * a symlink's target, an ACL. The slow form (pathLookup) fetches that one thing and walks again,
+ * One walker, and it never sleeps: it goes as far as the caches go and says what it lacks: a name,
+ * a symlink's target, an ACL. The slow form (walkToEnd) fetches that one thing and walks again,
  * which now goes further. So the rules of a walk stand in one place, a cached walk costs no
  * generator and no reference, and nothing has to be re-checked after a sleep but everything.
  *
@@ -53,7 +53,9 @@ const NEED_ACL = 4;
 
 /** Symlinks followed in one walk. */
 const MAXSYMLINKS = 40;
-/** One path lacks at most so many things before it is called a loop: 40 links of 4095 bytes each. */
+/**
+ * One path lacks at most so many things before it is called a loop: 40 links of 4095 bytes each.
+ */
 const MAX_FETCHES = MAXSYMLINKS * PATH_MAX;
 
 const SLASH = 47;
@@ -67,7 +69,9 @@ export class Namei {
   root: Dentry;
   cwd: Dentry;
   readonly cred: Cred;
-  /** Where the walk stands: the result, the parent (LOOKUP_PARENT), or where something is lacking. */
+  /**
+   * Where the walk stands: the result, the parent (LOOKUP_PARENT), or where something is lacking.
+   */
   dentry: Dentry;
   /** The last component, or the name that is lacking. */
   last = '' as Name;
@@ -96,7 +100,7 @@ export class Namei {
    * Walk in the caches. DONE: `dentry` is the result, which may be negative; with LOOKUP_PARENT it
    * is the directory, and `last`, `lastType`, `slashes` tell the rest. @context Does not sleep.
    */
-  walk(start: Dentry, path: Name, flags: number, links: Links | null = null): number {
+  walk(start: Dentry, path: Name, flags: number, links?: Links): number {
     if (path.length === 0) return this.fail('ENOENT');
     if (path.length >= PATH_MAX) return this.fail('ENAMETOOLONG');
     let at = 0;
@@ -163,7 +167,7 @@ export class Namei {
 
   private finish(dentry: Dentry, mustBeDir: boolean): number {
     this.dentry = dentry;
-    dentry.referenced = true;
+    if (dentry.count === 0) dentry.referenced = true;
     if (mustBeDir) {
       if (dentry.inode === null) return this.fail('ENOENT');
       if (!dentry.inode.isDir) return this.fail('ENOTDIR');
@@ -181,26 +185,13 @@ export class Namei {
 
   /** `..`: not above the process's root; out of a mount by the directory that it covers. */
   private up(dentry: Dentry): Dentry {
-    for (let d = dentry; d !== this.root; ) {
+    for (let d = dentry; d !== this.root;) {
       if (d.parent) return d.parent.mounted ? mountRoot(d.parent) : d.parent;
       const { mountpoint } = d.sb;
       if (!mountpoint) return d;
       d = mountpoint;
     }
     return this.root;
-  }
-
-  /** Fetch what the last walk lacked. @context May sleep. */
-  *fetch(outcome: number, links: Links): Op<void> {
-    const dentry = this.dentry.hold();
-    try {
-      assert(dentry.inode !== null);
-      if (outcome === NEED_NAME) yield* dput(yield* lookupOne(dentry, this.last));
-      else if (outcome === NEED_LINK) links.set(dentry.inode, yield* readLink(dentry.inode));
-      else yield* getAcl(dentry.inode, 'access');
-    } finally {
-      yield* dput(dentry);
-    }
   }
 }
 
@@ -223,7 +214,7 @@ function mountRoot(dentry: Dentry): Dentry {
   return d;
 }
 
-const linkTarget = (inode: Inode, links: Links | null): Name | null =>
+const linkTarget = (inode: Inode, links: Links | undefined): Name | null =>
   inode.iops.getLinkNowait?.(inode) ?? links?.get(inode) ?? null;
 
 /** Target of a symlink. @throws EINVAL not a symlink */
@@ -234,32 +225,36 @@ export function* readLink(inode: Inode): Op<Name> {
 }
 
 /**
- * Walk, and fetch what is lacking, until the end is reached: nd.dentry and its companions are as
- * after walk(), and good until the next sleep. @context May sleep.
- * @throws ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG of a component, and what the disk brings
+ * What one slow walk has fetched. It stays held until the walk has ended: however short of room the
+ * caches are, each fetch brings the walk further.
  */
-export function* walkSlow(nd: Namei, start: Dentry, path: Name, flags: number): Op<void> {
-  let links: Links | null = null;
-  for (let fetches = 0; fetches < MAX_FETCHES; fetches++) {
-    const outcome = nd.walk(start, path, flags, links);
-    if (outcome === DONE) return;
-    if (outcome === FAILED) throw errno(nd.error);
-    links ??= new Map();
-    yield* nd.fetch(outcome, links);
+class Fetched {
+  readonly links: Links = new Map();
+  private readonly held: Dentry[];
+
+  constructor(start: Dentry) {
+    this.held = [start.hold()];
   }
-  throw errno('ELOOP');
+
+  /** Fetch what the last walk lacked. @context May sleep. */
+  *more(nd: Namei, outcome: number): Op<void> {
+    const { dentry, last } = nd;
+    const { inode } = dentry;
+    assert(inode !== null);
+    this.held.push(dentry.hold());
+    if (outcome === NEED_NAME) this.held.push(yield* lookupOne(dentry, last));
+    else if (outcome === NEED_LINK) this.links.set(inode, yield* readLink(inode));
+    else yield* getAcl(inode, 'access');
+  }
+
+  *drop(): Op<void> {
+    for (const dentry of this.held) yield* dput(dentry);
+  }
 }
 
-/** What a path means, with a reference. @throws ENOENT nothing */
-export function* pathLookup(nd: Namei, start: Dentry, path: Name, flags: number): Op<Dentry> {
-  yield* walkSlow(nd, start, path, flags);
-  if (nd.dentry.inode === null) throw errno('ENOENT');
-  return nd.dentry.hold();
-}
-
-/** The name of one directory entry to come or to go. */
+/** Where a walk ended: a directory and the name that is about to come or to go in it. */
 export interface LastComponent {
-  /** The directory, with a reference that the caller drops. */
+  /** The directory (without LOOKUP_PARENT: the result), with a reference that the caller drops. */
   readonly parent: Dentry;
   readonly name: Name;
   /** LAST_* */
@@ -270,10 +265,39 @@ export interface LastComponent {
 /** A name, not `.`, `..` or the root. */
 export const lastIsNormal = (at: LastComponent): boolean => at.type === LAST_NORM;
 
-export function* pathParent(nd: Namei, start: Dentry, path: Name): Op<LastComponent> {
-  yield* walkSlow(nd, start, path, LOOKUP_PARENT);
-  return { parent: nd.dentry.hold(), name: nd.last, type: nd.lastType, slashes: nd.slashes };
+/**
+ * Walk, and fetch what is lacking, until the end is reached. @context May sleep.
+ * @throws ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG of a component, and what the disk brings
+ */
+function* walkToEnd(nd: Namei, start: Dentry, path: Name, flags: number): Op<LastComponent> {
+  let fetched: Fetched | null = null;
+  try {
+    for (let fetches = 0; fetches < MAX_FETCHES; fetches++) {
+      const outcome = nd.walk(start, path, flags, fetched?.links);
+      if (outcome === DONE) {
+        return { parent: nd.dentry.hold(), name: nd.last, type: nd.lastType, slashes: nd.slashes };
+      }
+      if (outcome === FAILED) throw errno(nd.error);
+      fetched ??= new Fetched(start);
+      yield* fetched.more(nd, outcome);
+    }
+    throw errno('ELOOP');
+  } finally {
+    if (fetched) yield* fetched.drop();
+  }
 }
+
+/** What a path means, with a reference. @throws ENOENT nothing */
+export function* pathLookup(nd: Namei, start: Dentry, path: Name, flags: number): Op<Dentry> {
+  const { parent: found } = yield* walkToEnd(nd, start, path, flags);
+  if (found.inode !== null) return found;
+  yield* dput(found);
+  throw errno('ENOENT');
+}
+
+/** The last name of a path, and the directory that it is in. */
+export const pathParent = (nd: Namei, start: Dentry, path: Name): Op<LastComponent> =>
+  walkToEnd(nd, start, path, LOOKUP_PARENT);
 
 /** Lock a directory or file exclusively; with the subclass of its place in the order. */
 export function* lockInode(inode: Inode, subclass = I_MUTEX_NORMAL): Op<void> {

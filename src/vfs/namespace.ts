@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
 import type { Op } from '../sched/op.ts';
-import { type Dentry, dput, shrinkDentries, shrinkForUmount } from './dcache.ts';
+import { type Dentry, dput, shrinkDentries, shrinkForUmount, trimDentries } from './dcache.ts';
 import { evictInodes, iput, shrinkInodes } from './inode-cache.ts';
 import type { FileSystemType, MountContext, SuperBlock } from './super.ts';
 import { syncFilesystemLocked } from './sync.ts';
@@ -18,7 +18,7 @@ import { syncFilesystemLocked } from './sync.ts';
 export function* mountFileSystem(type: FileSystemType, context: MountContext): Op<SuperBlock> {
   const sb = yield* type.mount(context);
   assert(sb.root !== null, 'a mount without a root');
-  sb.shrinker = (count) => shrinkDentries(sb, count) + shrinkInodes(sb, count);
+  sb.shrinker = (count) => trimDentries(sb) + shrinkDentries(sb, count) + shrinkInodes(sb, count);
   sb.memory.shrinkers.push(sb.shrinker);
   return sb;
 }
@@ -48,24 +48,29 @@ export function* umount(sb: SuperBlock): Op<void> {
 }
 
 function* shutdown(sb: SuperBlock): Op<void> {
-  const { mountpoint, root } = sb;
-  assert(root !== null);
+  const { mountpoint } = sb;
   if (mountpoint) {
     mountpoint.mounted = null;
     mountpoint.sb.mounts.delete(sb);
     sb.mountpoint = null;
     yield* dput(mountpoint);
   }
-  let failure: unknown = null;
   try {
     yield* syncFilesystemLocked(sb);
-  } catch (e) {
-    failure = e;
+  } finally {
+    // What could not be written is lost, as it is on Linux; the device is free again.
+    yield* release(sb);
   }
+}
+
+/** Nothing of the file system stays in memory. */
+function* release(sb: SuperBlock): Op<void> {
+  const { root, shrinker } = sb;
+  assert(root !== null);
   sb.active = false;
   if (sb.flusher) yield* sb.flusher.stop();
   sb.root = null;
-  const inode = root.inode;
+  const { inode } = root;
   root.inode = null;
   root.hashed = false;
   if (inode) yield* iput(inode);
@@ -73,8 +78,7 @@ function* shutdown(sb: SuperBlock): Op<void> {
   assert(busy === 0, 'busy inodes after umount');
   yield* sb.sops.putSuper();
   const { shrinkers } = sb.memory;
-  if (sb.shrinker) shrinkers.splice(shrinkers.indexOf(sb.shrinker), 1);
-  if (failure) throw failure as Error;
+  if (shrinker) shrinkers.splice(shrinkers.indexOf(shrinker), 1);
 }
 
 /** Remount read-only or read-write. @throws EBUSY files are open for writing */

@@ -28,7 +28,13 @@ import {
   O_WRONLY,
 } from './file.ts';
 import { type Inode, S_APPEND, S_IFIFO, S_IFSOCK, S_IMMUTABLE } from './inode.ts';
-import { I_MUTEX_PARENT, lastIsNormal, type LastComponent, lockInode, lookupLocked } from './namei.ts';
+import {
+  I_MUTEX_PARENT,
+  lastIsNormal,
+  type LastComponent,
+  lockInode,
+  lookupLocked,
+} from './namei.ts';
 import { inodePermission, isDevice, MAY_READ, MAY_WRITE } from './permission.ts';
 import { endWrite, startWrite } from './writers.ts';
 

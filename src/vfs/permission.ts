@@ -7,13 +7,7 @@
  */
 import { errno } from '../base/errno.ts';
 import type { Op } from '../sched/op.ts';
-import {
-  CAP_DAC_OVERRIDE,
-  CAP_DAC_READ_SEARCH,
-  capable,
-  type Cred,
-  inGroup,
-} from './cred.ts';
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable, type Cred, inGroup } from './cred.ts';
 import {
   ACL_GROUP,
   ACL_GROUP_OBJ,
@@ -127,5 +121,4 @@ function refuseReadOnly(inode: Inode): void {
   if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) throw errno('EROFS');
 }
 
-export const isDevice = (inode: Inode): boolean =>
-  inode.type === S_IFCHR || inode.type === S_IFBLK;
+export const isDevice = (inode: Inode): boolean => inode.type === S_IFCHR || inode.type === S_IFBLK;

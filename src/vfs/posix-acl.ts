@@ -57,7 +57,9 @@ export function aclToXattr(acl: Acl): Uint8Array {
   return value;
 }
 
-/** Entries in the one order there is, each class there, a mask where it is needed. @throws EINVAL */
+/**
+ * Entries in the one order there is, each class there, a mask where it is needed. @throws EINVAL
+ */
 export function checkAcl(acl: Acl): Acl {
   let before = 0;
   let named = false;

@@ -2,7 +2,8 @@
  * read(2), write(2), lseek(2), fallocate(2) on an open file.
  *
  * Reading is tried plainly first: what is cached is copied without a generator. Writing starts the
- * write level, lets the file system do the rest under i_rwsem, and syncs after that lock is dropped.
+ * write level, lets the file system do the rest under i_rwsem, and syncs after that lock is
+ * dropped.
  * @source fs/read_write.c, mm/filemap.c:generic_write_checks()
  */
 import { errno } from '../base/errno.ts';
@@ -131,12 +132,7 @@ export function genericLlseek(file: File, offset: number, whence: number): numbe
 }
 
 /** @throws EBADF, EINVAL, EFBIG, EISDIR, ENODEV, EOPNOTSUPP, EPERM, EROFS, ENOSPC */
-export function* vfsFallocate(
-  file: File,
-  mode: number,
-  offset: number,
-  length: number,
-): Op<void> {
+export function* vfsFallocate(file: File, mode: number, offset: number, length: number): Op<void> {
   const { inode } = file;
   if (offset < 0 || length <= 0) throw errno('EINVAL', { offset, length });
   if (mode & ~FALLOC_KNOWN) throw errno('EOPNOTSUPP', { mode });

@@ -42,12 +42,7 @@ export function* fileWriteAndWaitRange(file: File, start: number, end: number): 
 }
 
 /** fsync for a file system without a journal: pages, then the inode, then the device's cache. */
-export function* genericFsync(
-  file: File,
-  start: number,
-  end: number,
-  datasync: boolean,
-): Op<void> {
+export function* genericFsync(file: File, start: number, end: number, datasync: boolean): Op<void> {
   const { inode } = file;
   yield* fileWriteAndWaitRange(file, start, end);
   const needed = datasync ? I_DIRTY_DATASYNC : I_DIRTY_INODE;
@@ -55,18 +50,16 @@ export function* genericFsync(
   yield* inode.sb.device.flush();
 }
 
-/** s_umount held, shared or exclusive. @throws the first failure, after everything was tried */
+/**
+ * s_umount held, shared or exclusive. One failure stops nothing: the metadata goes all the same.
+ */
 export function* syncFilesystemLocked(sb: SuperBlock): Op<void> {
   if (sb.readOnly) return;
-  let first: unknown = null;
   try {
     yield* syncInodesSb(sb);
-  } catch (e) {
-    if (!(e instanceof FsError)) throw e;
-    first = e;
+  } finally {
+    yield* sb.sops.syncFs(true);
   }
-  yield* sb.sops.syncFs(true);
-  if (first) throw first as FsError;
 }
 
 /** Everything of one file system: data, then inodes, then the file system's own. */

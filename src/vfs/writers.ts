@@ -4,7 +4,7 @@
  * @source fs/namespace.c:mnt_want_write(), include/linux/fs.h:sb_start_write()
  */
 import { errno } from '../base/errno.ts';
-import { FREEZE_WRITE } from '../sched/freeze-lock.ts';
+import { FREEZE_FS, FREEZE_WRITE } from '../sched/freeze-lock.ts';
 import type { Op } from '../sched/op.ts';
 import { armFlusher } from './fs-writeback.ts';
 import type { SuperBlock } from './super.ts';
@@ -23,3 +23,16 @@ export function endWrite(sb: SuperBlock): void {
   sb.writers.end(FREEZE_WRITE);
   armFlusher(sb);
 }
+
+/**
+ * A change that no system call asked for (eviction): the innermost gate, which freezing closes last.
+ * A file system's evictInode passes it around its handle, and leaves it before it drops other inodes.
+ * @context May sleep. @source include/linux/fs.h:sb_start_intwrite()
+ */
+export function* startInternalWrite(sb: SuperBlock): Op<void> {
+  if (!sb.writers.tryStart(FREEZE_FS)) yield* sb.writers.start(FREEZE_FS);
+}
+
+export const endInternalWrite = (sb: SuperBlock): void => {
+  sb.writers.end(FREEZE_FS);
+};

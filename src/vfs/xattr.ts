@@ -109,12 +109,7 @@ export function* vfsSetxattr(
   }
 }
 
-function* setLocked(
-  inode: Inode,
-  name: Name,
-  value: Uint8Array | null,
-  flags: number,
-): Op<void> {
+function* setLocked(inode: Inode, name: Name, value: Uint8Array | null, flags: number): Op<void> {
   const { setxattr } = inode.iops;
   if (isAcl(name)) {
     yield* setAcl(inode, name, value);

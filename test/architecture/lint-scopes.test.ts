@@ -4,7 +4,9 @@ import { expect, test } from 'vitest';
 
 const cwd = new URL('../..', import.meta.url).pathname;
 
-/** The rules that fire on `code` at `filePath`; the type-aware ones need a real file, so are off. */
+/**
+ * The rules that fire on `code` at `filePath`; the type-aware ones need a real file, so are off.
+ */
 async function fired(filePath: string, code: string): Promise<string[]> {
   const plain = new ESLint({ cwd });
   const config = (await plain.calculateConfigForFile(filePath)) as { rules: object };

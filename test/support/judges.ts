@@ -1,6 +1,6 @@
 /**
- * Judges from outside: e2fsprogs and, where root and loop devices exist, the kernel. Whatever is not
- * installed answers `NotAvailable`, so that a test can say that it was skipped, and why.
+ * Judges from outside: e2fsprogs and, where root and loop devices exist, the kernel. Whatever is
+ * not installed answers `NotAvailable`, so that a test can say that it was skipped, and why.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
@@ -53,7 +53,9 @@ export const haveE2fsprogs = (): boolean =>
 /** `e2fsck -fn`: a forced check that changes nothing. */
 export const e2fsck = (path: string): Verdict => run('e2fsck', ['-fn', path]);
 
-/** One debugfs command, read-only; the banner is left out. debugfs exits 0 even when it complains. */
+/**
+ * One debugfs command, read-only; the banner is left out. debugfs exits 0 even when it complains.
+ */
 export function debugfs(path: string, command: string): Verdict {
   const { status, output } = run('debugfs', ['-R', command, path]);
   return { status, output: output.replace(/^debugfs \d.*\n/m, '') };
@@ -134,8 +136,8 @@ export const isNotAvailable = (value: unknown): value is NotAvailable =>
   typeof value === 'object' && value !== null && 'notAvailable' in value;
 
 /**
- * The fields in which two trees differ, a sentence each; empty when they agree. A field that one side
- * cannot know is not compared.
+ * The fields in which two trees differ, a sentence each; empty when they agree. A field that one
+ * side cannot know is not compared.
  * @param ignore fields left out, such as `blocks`
  */
 export const compareTrees = (a: Tree, b: Tree, ignore: readonly string[] = []): string[] =>

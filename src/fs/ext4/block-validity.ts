@@ -45,7 +45,8 @@ export class SystemZone {
         const field = z.field || last.field;
         throw corrupted('ext4_group_desc', field, { pblk: z.start, overlaps: last.start });
       }
-      if (last?.end === z.start && last.ino === z.ino) zones[zones.length - 1] = { ...last, end: z.end };
+      if (last?.end === z.start && last.ino === z.ino)
+        zones[zones.length - 1] = { ...last, end: z.end };
       else zones.push(z);
     }
     this.zones = zones;

@@ -62,10 +62,7 @@ export function* ext4Bread(
  * fills it and calls dirtyMetadata.
  * @throws ENOSPC also where the format cannot address another block
  */
-export function* ext4Append(
-  handle: Handle,
-  dir: Ext4Inode,
-): Op<{ bh: BufferHead; lblk: Lblk }> {
+export function* ext4Append(handle: Handle, dir: Ext4Inode): Op<{ bh: BufferHead; lblk: Lblk }> {
   const { blockSize, blockBits } = dir.sb.geo;
   const lblk = toLblk(Math.floor(dir.size / 2 ** blockBits));
   const limit = dir.sb.has.largeDir ? Infinity : DIR_SIZE_MAX;

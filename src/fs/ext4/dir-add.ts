@@ -8,11 +8,7 @@ import { lblk as toLblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { ext4Append } from './bread.ts';
-import {
-  dirtyDirblock,
-  leafAccess,
-  readDirblockOrHole,
-} from './dir-block.ts';
+import { dirtyDirblock, leafAccess, readDirblockOrHole } from './dir-block.ts';
 import {
   type DirArea,
   type DirShape,
@@ -26,11 +22,7 @@ import {
   isDotEntry,
   leafArea,
 } from './dir-entry.ts';
-import {
-  ext4TryAddInlineEntry,
-  ext4TryCreateInlineDir,
-  inlineDirEmpty,
-} from './dir-inline.ts';
+import { ext4TryAddInlineEntry, ext4TryCreateInlineDir, inlineDirEmpty } from './dir-inline.ts';
 import { hasInlineData, linearArea } from './dir-search.ts';
 import { DirEntry2, dirRecLen, fileTypeOfMode } from './disk/dirent.ts';
 import { EXT4_INDEX_FL } from './disk/inode.ts';

@@ -167,13 +167,8 @@ export function searchArea(area: DirArea, name: NameMatcher, shape: DirShape): n
  * area is full. On the way the name itself is looked for, as a second line behind the look-up.
  * @throws EEXIST, EUCLEAN
  */
-export function findRoom(
-  area: DirArea,
-  name: NameMatcher,
-  need: number,
-  shape: DirShape,
-): number {
-  for (let at = area.start; at < area.end; ) {
+export function findRoom(area: DirArea, name: NameMatcher, need: number, shape: DirShape): number {
+  for (let at = area.start; at < area.end;) {
     const recLen = checkedRecLen(area, at, shape);
     const length = area.data[at + 6]!;
     const used = DirEntry2.inode.get(area.view, at) !== 0;

@@ -241,7 +241,11 @@ function fillFirstBlock(
   bh.data.fill(0);
   initDots(bh, dir.ino, parent, dots, shape);
   bh.data.set(entries, dots);
-  stretchLast({ data: bh.data, view: bh.view, start: dots, end: dots + entries.length, lblk: 0 }, end, shape);
+  stretchLast(
+    { data: bh.data, view: bh.view, start: dots, end: dots + entries.length, lblk: 0 },
+    end,
+    shape,
+  );
   initLeafTail(bh, shape);
 }
 
@@ -281,4 +285,3 @@ export function* inlineDirEmpty(
     bh.put();
   }
 }
-

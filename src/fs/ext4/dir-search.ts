@@ -71,7 +71,8 @@ export function* ext4FindEntry(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntr
   if (name.impossible) return null;
   if (hasInlineData(dir)) return yield* findInline(dir, name);
   // "." and ".." are not hashed: they stand in block 0.
-  if (isIndexed(dir) && name.name !== '.' && name.name !== '..') return yield* findIndexed(dir, name);
+  if (isIndexed(dir) && name.name !== '.' && name.name !== '..')
+    return yield* findIndexed(dir, name);
   return yield* findLinear(dir, name);
 }
 
@@ -122,7 +123,9 @@ function searchLeaf(
   return at < 0 ? null : new FoundEntry(dir, bh, area, at);
 }
 
-/** From the block of the last success on, and around: names that are looked up together are near. */
+/**
+ * From the block of the last success on, and around: names that are looked up together are near.
+ */
 function* findLinear(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null> {
   const shape = dirShape(dir);
   const blocks = Math.floor(dir.size / shape.blockSize);
@@ -146,12 +149,7 @@ function* findLinear(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null> 
  * The entries of a block in a walk over all blocks. Nodes of a hash tree are free entries there,
  * over the whole block, since their tail is not an entry.
  */
-export function linearArea(
-  dir: Ext4Inode,
-  bh: BufferHead,
-  lblk: number,
-  shape: DirShape,
-): DirArea {
+export function linearArea(dir: Ext4Inode, bh: BufferHead, lblk: number, shape: DirShape): DirArea {
   const area = leafArea(bh, shape, lblk);
   const node = isIndexed(dir) && (lblk === 0 || looksLikeNode(bh, shape));
   return node ? { ...area, end: shape.blockSize } : area;
@@ -196,4 +194,3 @@ export function* ext4SetEntry(
   dir.ctime = dir.mtime = dir.sb.now();
   yield* ext4MarkInodeDirty(handle, dir);
 }
-

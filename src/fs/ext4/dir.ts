@@ -30,13 +30,7 @@ import { inlineAreas, inlineParent } from './dir-inline.ts';
 import { hasInlineData, linearArea } from './dir-search.ts';
 import { DirEntry2, EXT4_FT_DIR, dirRecLen } from './disk/dirent.ts';
 import { FSCRYPT_FNAME_MIN_MSG_LEN } from './disk/encryption.ts';
-import {
-  dirShape,
-  entryHash,
-  isEncrypted,
-  isIndexed,
-  shownNokeyName,
-} from './filename.ts';
+import { dirShape, entryHash, isEncrypted, isIndexed, shownNokeyName } from './filename.ts';
 import { ext4Fsync } from './file.ts';
 import type { DirHash } from './hash.ts';
 import { dxNextLeaf, dxProbe } from './htree.ts';
@@ -183,7 +177,8 @@ function* fillFromTree(dir: Ext4Inode, c: HashCursor, from: DirHash): Op<void> {
 /** "." and ".." of a tree have hashes 0 and 2, whatever their names would hash to. */
 function pushDots(dir: Ext4Inode, c: HashCursor, from: DirHash, root: DataView): void {
   const dot = { minor: 0, fileType: EXT4_FT_DIR };
-  if (from.hash === 0 && from.minor === 0) c.entries.push({ ...dot, hash: 0, name: DOT, ino: dir.ino });
+  if (from.hash === 0 && from.minor === 0)
+    c.entries.push({ ...dot, hash: 0, name: DOT, ino: dir.ino });
   if (from.hash < 2 || (from.hash === 2 && from.minor === 0)) {
     const parent = DirEntry2.inode.get(root, dirRecLen(1));
     c.entries.push({ ...dot, hash: 2, name: DOTDOT, ino: parent });
@@ -205,7 +200,10 @@ function* fillFromBlock(dir: Ext4Inode, c: HashCursor, from: DirHash): Op<void> 
 function* fillFromInline(dir: Ext4Inode, c: HashCursor, from: DirHash): Op<void> {
   const shape = dirShape(dir);
   const version = dir.sb.defHashVersion;
-  for (const [name, ino] of [[DOT, dir.ino], [DOTDOT, inlineParent(dir)]] as const) {
+  for (const [name, ino] of [
+    [DOT, dir.ino],
+    [DOTDOT, inlineParent(dir)],
+  ] as const) {
     const h = dotHash(dir, version, name);
     const earlier = h.hash < from.hash || (h.hash === from.hash && h.minor < from.minor);
     if (!earlier) c.entries.push({ ...h, name, ino, fileType: EXT4_FT_DIR });
@@ -260,7 +258,7 @@ function emitArea(
   shape: DirShape,
   ctx: DirContext,
 ): boolean {
-  for (let at = area.start; at < area.end; ) {
+  for (let at = area.start; at < area.end;) {
     const next = at + checkedRecLen(area, at, shape);
     const pos = offset + at - area.start;
     const after = next === area.end ? endPos : offset + next - area.start;
@@ -323,7 +321,6 @@ function* iterateInline(dir: Ext4Inode, ctx: DirContext): Op<void> {
 }
 
 /** Positions are what earlier reads gave: hashes may lie past the size, and past any file's. */
-// eslint-disable-next-line require-yield
 function* llseek(file: File, offset: number, whence: number): Op<number> {
   const dir = file.inode as Ext4Inode;
   const end = isReadByHash(dir) ? EOF_POS : dir.size;

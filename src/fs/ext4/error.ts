@@ -49,17 +49,31 @@ function record(sb: Ext4SuperBlock, e: FsError): void {
   s.s_error_count.set(view, at, Math.min(s.s_error_count.get(view, at) + 1, 0xffff_ffff));
 }
 
+/** Errors that were acted on: one passes through several places that report it. */
+const seen = new WeakSet<FsError>();
+
+/**
+ * Report what came out of a part of ext4, if it says that the disk is wrong; for catch clauses
+ * that throw it on. @context Does not sleep.
+ */
+export function ext4Report(sb: Ext4SuperBlock, e: unknown): void {
+  if (e instanceof CorruptError) ext4Error(sb, e);
+}
+
 /**
  * The disk contradicts itself: act as `errors=` says. The caller throws the error besides.
  * @context Does not sleep.
  */
 export function ext4Error(sb: Ext4SuperBlock, e: FsError): void {
-  sb.warn(`${e.message}`);
+  if (seen.has(e)) return;
+  seen.add(e);
+  sb.warn(e.message);
   if (sb.readOnly) return;
   record(sb, e);
   ext4SuperDirty(sb);
   if (sb.errorPolicy === 'continue') return;
   sb.readOnly = true;
+  // No panic in a library: every later change fails instead.
   if (sb.errorPolicy === 'panic') sb.journal.aborted = true;
   sb.warn('remounted read-only because of the error before');
 }

@@ -9,6 +9,7 @@ import { errno } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead, BufferTrigger } from '../../buffer/buffer-head.ts';
 import { currentHandle, type Handle } from '../../jbd2/handle.ts';
+import { ext4Report } from './error.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 
 /** Inode, both bitmaps, group descriptor, super block. */
@@ -45,11 +46,7 @@ export type CreditKind = keyof typeof EXT4_CREDITS;
  * @throws EROFS the mount is read-only, or the journal was aborted
  * @context May sleep for a commit and for log space. Holds no i_data_sem, no xattr_sem.
  */
-export function* ext4JournalStart(
-  sb: Ext4SuperBlock,
-  kind: CreditKind,
-  extra = 0,
-): Op<Handle> {
+export function* ext4JournalStart(sb: Ext4SuperBlock, kind: CreditKind, extra = 0): Op<Handle> {
   if (sb.readOnly) throw errno('EROFS');
   return yield* sb.journal.start(EXT4_CREDITS[kind] + extra);
 }
@@ -65,6 +62,9 @@ export function* withHandle<T>(
   const handle = yield* ext4JournalStart(sb, kind);
   try {
     return yield* body(handle);
+  } catch (e) {
+    ext4Report(sb, e);
+    throw e;
   } finally {
     yield* ext4JournalStop(handle);
   }

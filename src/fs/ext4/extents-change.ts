@@ -7,7 +7,12 @@ import { assert } from '../../base/assert.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
-import { EXT4_EXT_MAGIC, ExtentHeader, EXT_INIT_MAX_LEN, EXT_UNWRITTEN_MAX_LEN } from './disk/extent.ts';
+import {
+  EXT4_EXT_MAGIC,
+  ExtentHeader,
+  EXT_INIT_MAX_LEN,
+  EXT_UNWRITTEN_MAX_LEN,
+} from './disk/extent.ts';
 import { EXT4_CREDITS, ext4EnsureCredits, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
 import { ES_WRITTEN } from './extents-status.ts';
 import {
@@ -119,7 +124,7 @@ function* impliedCluster(inode: Ext4Inode, lblk: number, len: number): Op<Create
 
 /** Physical start of the cluster that holds the logical cluster at `first`, if any is mapped. */
 export function* clusterOf(inode: Ext4Inode, first: number, ratio: number): Op<Pblk | null> {
-  for (let at = first; at < first + ratio; ) {
+  for (let at = first; at < first + ratio;) {
     const found = yield* ext4ExtLookup(inode, at);
     if (found.extent) return pblk(found.extent.pblk + (first - found.extent.lblk));
     at += found.holeLen;
@@ -174,7 +179,7 @@ function* lengthen(handle: Handle, inode: Ext4Inode, tail: ExtentEntry): Op<void
  */
 export function* ext4ConvertUnwritten(inode: Ext4Inode, lblk: number, len: number): Op<void> {
   const end = lblk + len;
-  for (let at = lblk; at < end; ) {
+  for (let at = lblk; at < end;) {
     const handle = yield* ext4JournalStart(inode.sb, 'write');
     try {
       if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
@@ -196,7 +201,7 @@ export function* ext4ConvertLocked(
   lblk: number,
   len: number,
 ): Op<void> {
-  for (let at = lblk; at < lblk + len; ) at = yield* convertStep(handle, inode, at, lblk + len);
+  for (let at = lblk; at < lblk + len;) at = yield* convertStep(handle, inode, at, lblk + len);
 }
 
 /** Convert what the extent at `at` has of the range. Returns where to go on. */
@@ -257,7 +262,7 @@ export function* ext4ExtRemoveSpace(
   from: number,
   end: number,
 ): Op<void> {
-  for (let more = true; more; ) {
+  for (let more = true; more;) {
     yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate);
     if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
     try {

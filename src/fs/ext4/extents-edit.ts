@@ -178,7 +178,12 @@ function* makeRoom(handle: Handle, inode: Ext4Inode, path: ExtentPath): Op<void>
 }
 
 /** A new block as a node of `depth`, to be filled by the caller. */
-function* newNode(handle: Handle, inode: Ext4Inode, depth: number, goal: Pblk): Op<ExtentPathLevel> {
+function* newNode(
+  handle: Handle,
+  inode: Ext4Inode,
+  depth: number,
+  goal: Pblk,
+): Op<ExtentPathLevel> {
   const nr = yield* ext4NewMetaBlock(handle, inode, goal);
   const bh = yield* inode.sb.buffers.getNew(nr);
   yield* ext4GetCreateAccess(handle, bh, extentTrigger, inode.csumSeed);
@@ -274,7 +279,8 @@ export function* removeEmptyLeaf(handle: Handle, inode: Ext4Inode, path: ExtentP
     shiftEntries(parent, parent.pos + 1, -1);
     yield* dirtyNode(handle, inode, parent);
     yield* ext4FreeMetaBlock(handle, inode, nr);
-    if (parent.pos === 0 && nodeEntries(parent) > 0) yield* indexKeyMoved(handle, inode, path, i - 1);
+    if (parent.pos === 0 && nodeEntries(parent) > 0)
+      yield* indexKeyMoved(handle, inode, path, i - 1);
   }
   if (nodeEntries(path[0]!) === 0) {
     ExtentHeader.eh_depth.set(inode.iDataView, 0, 0);

@@ -124,7 +124,7 @@ export class ExtentStatusTree {
   cacheExtent(lblk: number, len: number, pblk: number, type: EsType): void {
     const before = this.map.size;
     const stop = lblk + len;
-    for (let from = lblk; from < stop; ) {
+    for (let from = lblk; from < stop;) {
       const known = this.at(this.map.floor(from));
       if (known && end(known) > from) {
         from = end(known);

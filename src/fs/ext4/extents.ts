@@ -96,7 +96,13 @@ interface NodeBounds {
 }
 
 /** Check a node's header and all its entries. @throws EUCLEAN naming field and place */
-function checkNode(inode: Ext4Inode, view: DataView, where: Pblk, room: number, b: NodeBounds): void {
+function checkNode(
+  inode: Ext4Inode,
+  view: DataView,
+  where: Pblk,
+  room: number,
+  b: NodeBounds,
+): void {
   const facts = { ino: inode.ino, pblk: where };
   const magic = ExtentHeader.eh_magic.get(view, 0);
   const depth = ExtentHeader.eh_depth.get(view, 0);
@@ -112,7 +118,11 @@ function checkNode(inode: Ext4Inode, view: DataView, where: Pblk, room: number, 
     throw corrupted('ext4_extent_header', 'eh_max', { ...facts, got: max, want: `1..${room}` });
   }
   if (entries > max || (entries === 0 && depth > 0)) {
-    throw corrupted('ext4_extent_header', 'eh_entries', { ...facts, got: entries, want: `..${max}` });
+    throw corrupted('ext4_extent_header', 'eh_entries', {
+      ...facts,
+      got: entries,
+      want: `..${max}`,
+    });
   }
   if (depth > 0) checkIndexes(inode, view, entries, facts, b);
   else checkExtents(inode, view, entries, facts, b);
@@ -120,7 +130,13 @@ function checkNode(inode: Ext4Inode, view: DataView, where: Pblk, room: number, 
 
 type Facts = Readonly<Record<string, number>>;
 
-function checkIndexes(inode: Ext4Inode, view: DataView, n: number, facts: Facts, b: NodeBounds): void {
+function checkIndexes(
+  inode: Ext4Inode,
+  view: DataView,
+  n: number,
+  facts: Facts,
+  b: NodeBounds,
+): void {
   let last = -1;
   for (let i = 0; i < n; i++) {
     const at = entryAt(i);
@@ -136,7 +152,13 @@ function checkIndexes(inode: Ext4Inode, view: DataView, n: number, facts: Facts,
   }
 }
 
-function checkExtents(inode: Ext4Inode, view: DataView, n: number, facts: Facts, b: NodeBounds): void {
+function checkExtents(
+  inode: Ext4Inode,
+  view: DataView,
+  n: number,
+  facts: Facts,
+  b: NodeBounds,
+): void {
   let next = b.first;
   for (let i = 0; i < n; i++) {
     const at = entryAt(i);

@@ -50,7 +50,7 @@ export function* ext4Fallocate(
   if (offset + length > sb.maxBytes) throw errno('EFBIG');
   const bs = sb.blockSize;
   const end = Math.ceil((offset + length) / bs);
-  for (let at = Math.floor(offset / bs); at < end; ) {
+  for (let at = Math.floor(offset / bs); at < end;) {
     const map = new MapRequest().ask(at, Math.min(MAX_STEP, end - at));
     yield* withHandle(sb, 'write', function* (handle): Op<void> {
       yield* ext4MapBlocks(handle, inode, map, GET_BLOCKS_CREATE | GET_BLOCKS_UNWRITTEN);

@@ -20,6 +20,7 @@ import { withHandle } from './ext4-jbd2.ts';
 import { ext4Fallocate } from './fallocate.ts';
 import { ext4ConvertInlineData, ext4InlineWrite, mayWriteInline } from './inline-write.ts';
 import type { Ext4Inode } from './inode-info.ts';
+import { ext4DiscardPreallocations } from './mballoc.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import { ext4IomapOps } from './iomap.ts';
 
@@ -70,13 +71,18 @@ function* writeLocked(file: File, iter: IovIter, where: number): Op<number> {
 }
 
 export const ext4FileOperations: FileOperations = {
-  // eslint-disable-next-line require-yield -- nothing to wait for: the key is never there
+  // Nothing to wait for: the key is never there.
   *open(inode, file) {
     const ei = inode as Ext4Inode;
     if (ei.hasFlag(EXT4_ENCRYPT_FL)) throw errno('ENOKEY', { ino: inode.ino });
     if (ei.hasFlag(EXT4_VERITY_FL) && file.writable) {
       throw errno('EPERM', { ino: inode.ino }, 'verity files are never written');
     }
+  },
+  // eslint-disable-next-line require-yield -- an op of the table; windows are memory only
+  *release(inode, file) {
+    // The last writer leaves: what it laid claim to is for others.
+    if (file.writable && inode.writeCount <= 1) ext4DiscardPreallocations(inode as Ext4Inode);
   },
   readIter: (file, iter, pos) => filemapRead(file.inode.mapping, file.ra, iter, pos),
   readNowait: (file, iter, pos) => filemapReadNowait(file.inode.mapping, file.ra, iter, pos),
@@ -112,12 +118,7 @@ export const ext4FileOperations: FileOperations = {
  * The file's data and what is needed to find it are on the medium on return.
  * @throws EIO, ENOSPC: once for each opener
  */
-export function* ext4Fsync(
-  file: File,
-  start: number,
-  end: number,
-  datasync: boolean,
-): Op<void> {
+export function* ext4Fsync(file: File, start: number, end: number, datasync: boolean): Op<void> {
   const { inode } = file;
   const { sb } = of(file);
   yield* fileWriteAndWaitRange(file, start, end);

@@ -42,7 +42,9 @@ export const dirShape = (dir: Ext4Inode): DirShape => ({
   filetype: dir.sb.has.filetype,
 });
 
-/** Signedness of the hash of this file system: versions up to TEA have an unsigned twin, 3 above. */
+/**
+ * Signedness of the hash of this file system: versions up to TEA have an unsigned twin, 3 above.
+ */
 export function hashVersionOf(dir: Ext4Inode, stored: number): number {
   const unsigned = dir.sb.defHashVersion > DX_HASH_TEA && dir.sb.defHashVersion < DX_HASH_SIPHASH;
   return stored <= DX_HASH_TEA && unsigned ? stored + 3 : stored;

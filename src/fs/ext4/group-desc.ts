@@ -195,7 +195,10 @@ const mark = (map: Uint8Array, from: number, count: number, most: number): void 
 };
 
 /** Where the group's own bitmaps and table lie, relative to the group, in blocks. */
-function ownMetadata(sb: Ext4SuperBlock, group: number): [name: string, at: number, count: number][] {
+function ownMetadata(
+  sb: Ext4SuperBlock,
+  group: number,
+): [name: string, at: number, count: number][] {
   const first = groupFirstBlock(sb, group);
   const at = (field: DescField): number => groupDescGet(sb, group, field) - first;
   return [
@@ -271,12 +274,7 @@ export function* ext4ReadBlockBitmap(sb: Ext4SuperBlock, group: number): Op<Buff
 }
 
 /** The bitmap's buffer: not uptodate if the group says that it was never written. */
-function* readBitmap(
-  sb: Ext4SuperBlock,
-  group: number,
-  nr: Pblk,
-  uninit: number,
-): Op<BufferHead> {
+function* readBitmap(sb: Ext4SuperBlock, group: number, nr: Pblk, uninit: number): Op<BufferHead> {
   if ((groupFlags(sb, group) & uninit) === 0) return yield* sb.buffers.bread(nr);
   const bh = yield* sb.buffers.getblk(nr);
   // The flag may have gone while we slept; then somebody has made the bitmap, and it is cached.

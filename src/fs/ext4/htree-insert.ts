@@ -118,7 +118,7 @@ function addToHalf(area: DirArea, name: Ext4Filename, entry: NewEntry, shape: Di
 /** Names in use of a leaf, as they stand. @throws EUCLEAN */
 function leafNames(area: DirArea, shape: DirShape, hashOf: (at: number) => number): LeafName[] {
   const names: LeafName[] = [];
-  for (let at = area.start; at < area.end; ) {
+  for (let at = area.start; at < area.end;) {
     const size = checkedRecLen(area, at, shape);
     if (DirEntry2.inode.get(area.view, at) !== 0 && area.data[at + 6] !== 0) {
       names.push({ at, size, hash: hashOf(at) });
@@ -279,7 +279,7 @@ function lowerRoot(root: DxFrame, fresh: DxFrame, lblk: Lblk): void {
 export function* makeIndexedDir(handle: Handle, dir: Ext4Inode, bh: BufferHead): Op<void> {
   const shape = dirShape(dir);
   const { blockSize } = dir.sb.geo;
-  const area = leafArea(bh, shape, 0 as Lblk);
+  const area = leafArea(bh, shape, 0);
   const dotdotAt = checkedRecLen(area, 0, shape);
   const namesAt = dotdotAt + checkedRecLen(area, dotdotAt, shape);
   const parent = DirEntry2.inode.get(bh.view, dotdotAt);
@@ -314,4 +314,3 @@ function initRoot(dir: Ext4Inode, bh: BufferHead, leaf: Lblk): void {
   root.count = 1;
   DxEntry.block.set(bh.view, root.place(0), leaf);
 }
-

@@ -178,7 +178,7 @@ export function* dxProbe(dir: Ext4Inode, hashOf: (version: number) => number): O
     path.version = version;
     const hash = hashOf(version);
     const seen = [0];
-    for (let frame = root; ; ) {
+    for (let frame = root; ;) {
       checkCounts(dir, frame);
       frame.at = searchNode(frame, hash);
       const { child } = frame;
@@ -207,7 +207,7 @@ export function* dxNextLeaf(dir: Ext4Inode, path: DxPath, hash: number | null): 
   if (!turn) return -1;
   const key = turn.hashAt(turn.at + 1);
   if (hash !== null && (key & 1) === 0) return -1;
-  if (hash !== null && ((key & ~1) >>> 0) !== hash) return -1;
+  if (hash !== null && (key & ~1) >>> 0 !== hash) return -1;
   turn.at++;
   const seen = [0, ...frames.slice(0, level).map((f) => f.child)];
   for (level++; level < frames.length; level++) {

@@ -39,13 +39,20 @@ import {
 import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import { ext4ExtTreeInit } from './extents-change.ts';
 import { ext4GroupDescDirty, ext4ReadInodeBitmap, groupDesc, groupDescGet } from './group-desc.ts';
-import { ext4AllocInode, ext4DoUpdateInode, ext4ReserveInodeWrite, setInodeFlags } from './inode.ts';
+import {
+  ext4AllocInode,
+  ext4DoUpdateInode,
+  ext4ReserveInodeWrite,
+  setInodeFlags,
+} from './inode.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 import { Superblock } from './disk/superblock.ts';
 
-const freeInodes = (sb: Ext4SuperBlock, g: number): number => groupDescGet(sb, g, bgFreeInodesCount);
-const freeBlocks = (sb: Ext4SuperBlock, g: number): number => groupDescGet(sb, g, bgFreeBlocksCount);
+const freeInodes = (sb: Ext4SuperBlock, g: number): number =>
+  groupDescGet(sb, g, bgFreeInodesCount);
+const freeBlocks = (sb: Ext4SuperBlock, g: number): number =>
+  groupDescGet(sb, g, bgFreeBlocksCount);
 const usedDirs = (sb: Ext4SuperBlock, g: number): number => groupDescGet(sb, g, bgUsedDirsCount);
 
 /** Groups in the order of preference for a new directory. */
@@ -105,8 +112,19 @@ function firstWith(sb: Ext4SuperBlock, start: number, good: (g: number) => boole
 /** Flags a new inode takes from its directory. */
 function inheritedFlags(parent: Ext4Inode, mode: number): number {
   const all =
-    0x1 | 0x2 | 0x4 | EXT4_SYNC_FL | EXT4_NODUMP_FL | EXT4_NOATIME_FL | 0x400 | 0x4000 | 0x8000 |
-    EXT4_DIRSYNC_FL | EXT4_PROJINHERIT_FL | EXT4_CASEFOLD_FL | 0x200_0000;
+    0x1 |
+    0x2 |
+    0x4 |
+    EXT4_SYNC_FL |
+    EXT4_NODUMP_FL |
+    EXT4_NOATIME_FL |
+    0x400 |
+    0x4000 |
+    0x8000 |
+    EXT4_DIRSYNC_FL |
+    EXT4_PROJINHERIT_FL |
+    EXT4_CASEFOLD_FL |
+    0x200_0000;
   const flags = parent.iFlags & all;
   switch (mode & S_IFMT) {
     case S_IFDIR:

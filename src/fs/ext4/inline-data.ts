@@ -49,7 +49,7 @@ export function findInlineData(
   if (extraIsize === 0 || header + XattrIbodyHeader.$size + 4 > end) return NONE;
   if (XattrIbodyHeader.h_magic.get(v, header) !== EXT4_XATTR_MAGIC) return NONE;
   const first = header + XattrIbodyHeader.$size;
-  for (let e = first; ; ) {
+  for (let e = first; ;) {
     if (e + 4 > end) throw corrupted('ext4_xattr_entry', 'e_name_len', { ino, at: e - at });
     if (isLastXattrEntry(v, e)) return NO_DATA;
     const next = e + xattrEntryLen(e < end ? XattrEntry.e_name_len.get(v, e) : 0);

@@ -10,11 +10,10 @@ import { ext4Error } from './error.ts';
 import { ext4JournalStart, ext4JournalStop, withHandle } from './ext4-jbd2.ts';
 import { ext4FreeInode } from './ialloc.ts';
 import type { Ext4Inode } from './inode-info.ts';
-import { ext4MarkInodeDirty } from './inode.ts';
+import { ext4InodeIsFastSymlink, ext4MarkInodeDirty } from './inode.ts';
 import { ext4DiscardPreallocations } from './mballoc.ts';
 import { ext4OrphanDel } from './orphan.ts';
 import { ext4Truncate } from './truncate.ts';
-import { type DeadInodes, putDead } from './xattr-inode.ts';
 import { ext4XattrDeleteInode } from './xattr.ts';
 
 /**
@@ -25,6 +24,15 @@ export function* ext4WriteInode(inode: Inode): Op<void> {
   const { sb } = inode as Ext4Inode;
   if (sb.readOnly) return;
   yield* withHandle(sb, 'inode', (handle) => ext4MarkInodeDirty(handle, inode as Ext4Inode));
+}
+
+/** A clean, linked inode leaves memory to make room. @context Does not sleep. */
+export function ext4EvictCached(inode: Inode): boolean {
+  const ei = inode as Ext4Inode;
+  if (ei.orphan) return false;
+  ext4DiscardPreallocations(ei);
+  ei.es.clear();
+  return true;
 }
 
 /**
@@ -50,12 +58,14 @@ export function* ext4EvictInode(inode: Inode): Op<void> {
 
 function* deleteInode(inode: Ext4Inode): Op<void> {
   const { sb } = inode;
+  // A target is no map; and whether this is one, only the size tells.
+  if (ext4InodeIsFastSymlink(inode)) inode.iData.fill(0);
   inode.size = 0;
   yield* ext4Truncate(inode);
   const handle = yield* ext4JournalStart(sb, 'unlink');
-  let dead: DeadInodes = [];
   try {
-    dead = yield* ext4XattrDeleteInode(handle, inode);
+    // Freed after this inode, in handles of their own.
+    sb.evictNext.push(...(yield* ext4XattrDeleteInode(handle, inode)));
     yield* ext4OrphanDel(handle, inode);
     inode.disksize = 0;
     inode.dtime = sb.now().sec;
@@ -63,6 +73,5 @@ function* deleteInode(inode: Ext4Inode): Op<void> {
     yield* ext4FreeInode(handle, inode);
   } finally {
     yield* ext4JournalStop(handle);
-    yield* putDead(dead);
   }
 }

@@ -14,8 +14,9 @@ import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import type { AddressSpaceOperations } from '../../mm/address-space.ts';
+import { igetFailed, igetLocked, iputNowait, unlockNewInode } from '../../vfs/inode-cache.ts';
 import {
-  I_FREEING,
+  I_DIRTY_INODE,
   I_NEW,
   S_APPEND,
   S_CASEFOLD,
@@ -68,13 +69,17 @@ import {
   setIVersion,
 } from './disk/inode.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
+import { ext4Report } from './error.ts';
+import { Superblock } from './disk/superblock.ts';
 import { checkExtentRoot } from './extents.ts';
 import { ExtentStatusTree } from './extents-status.ts';
+import { RO_COMPAT } from './features.ts';
 import { groupDescGet } from './group-desc.ts';
 import { checkIndirectRoot, maxIndirectBlocks } from './indirect.ts';
 import { findInlineData } from './inline-data.ts';
 import { Ext4Inode } from './inode-info.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
+import { ext4SuperDirty } from './super-write.ts';
 
 /** Where an inode's record stands. */
 export interface InodeLoc {
@@ -140,23 +145,17 @@ export interface IgetOptions {
  * An inode by number, with a reference.
  * @context May sleep. @throws ESTALE it is not in use; EUCLEAN a field is wrong (named); EIO
  */
-export function* ext4Iget(
-  sb: Ext4SuperBlock,
-  ino: Ino,
-  options: IgetOptions = {},
-): Op<Ext4Inode> {
+export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {}): Op<Ext4Inode> {
   const { firstIno, inodesCount } = sb.geo;
   if (!options.special && ino < firstIno && ino !== EXT4_ROOT_INO) {
     throw corrupted('ext4_inode', 'inode number', { ino, want: `${firstIno}..${inodesCount}` });
   }
   inodePlace(sb, ino);
-  const cached = yield* cachedInode(sb, ino);
-  if (cached) {
-    checkEaInode(cached, options);
-    return cached;
+  const inode = yield* igetLocked(sb, ino, () => ext4AllocInode(sb, ino));
+  if ((inode.state & I_NEW) === 0) {
+    checkEaInodeOrPut(inode, options);
+    return inode;
   }
-  const inode = ext4AllocInode(sb, ino);
-  sb.inodes.set(ino, inode);
   try {
     const { bh, at } = yield* inodeLocOf(sb, ino);
     try {
@@ -167,29 +166,22 @@ export function* ext4Iget(
     checkEaInode(inode, options);
     sb.setInodeOps(inode);
   } catch (e) {
-    sb.inodes.delete(ino);
-    inode.state = 0;
-    inode.stateWait.wakeAll();
+    igetFailed(inode);
+    ext4Report(sb, e);
     throw e;
   }
-  inode.state &= ~I_NEW;
-  inode.stateWait.wakeAll();
+  unlockNewInode(inode);
   return inode;
 }
 
-/** The inode if it is in memory, with a reference; waits while it is being filled or freed. */
-function* cachedInode(sb: Ext4SuperBlock, ino: Ino): Op<Ext4Inode | null> {
-  for (;;) {
-    const inode = sb.inodes.get(ino);
-    if (!inode) return null;
-    if ((inode.state & (I_NEW | I_FREEING)) === 0) {
-      inode.count++;
-      sb.inodeLru.delete(inode);
-      return inode as Ext4Inode;
-    }
-    yield* inode.stateWait.waitFor(
-      () => sb.inodes.get(ino) !== inode || (inode.state & (I_NEW | I_FREEING)) === 0,
-    );
+/** A cached inode of the wrong kind: our reference goes before the error. */
+function checkEaInodeOrPut(inode: Ext4Inode, options: IgetOptions): void {
+  try {
+    checkEaInode(inode, options);
+  } catch (e) {
+    // Another reference holds it, or it stays cached: either way this needs no I/O.
+    if (!iputNowait(inode)) inode.count--;
+    throw e;
   }
 }
 
@@ -221,10 +213,12 @@ function readRecord(inode: Ext4Inode, bh: BufferHead, at: number, options: IgetO
   }
   inode.mode = RawInode.i_mode.get(v, at);
   inode.nlink = RawInode.i_links_count.get(v, at);
-  if (sb.has.metadataCsum && !inodeCsumOk(inode.csumSeed, bh, at, inodeSize)) {
-    // A table that was never written has no checksums; nobody may point into it either.
+  // A record that was never written has no checksum either: that it is unused says more.
+  const unused = inode.nlink === 0 && inode.mode === 0;
+  if (!unused && sb.has.metadataCsum && !inodeCsumOk(inode.csumSeed, bh, at, inodeSize)) {
     throw corrupted('ext4_inode', 'i_checksum_lo', { ino, pblk: bh.blocknr });
   }
+  if (inode.nlink === 0 && ino === EXT4_ROOT_INO) throw bad(inode, 'i_links_count', 0, 'not 0');
   if (inode.nlink === 0 && !options.special && ino !== EXT4_BOOT_LOADER_INO) {
     throw errno('ESTALE', { ino }, 'inode is not in use');
   }
@@ -280,7 +274,8 @@ function readSize(inode: Ext4Inode, v: DataView, at: number): void {
         throw bad(inode, 'i_mode', inode.mode, 'a type of file');
       }
   }
-  if (inode.ino === EXT4_ROOT_INO && !inode.isDir) throw bad(inode, 'i_mode', inode.mode, 'a directory');
+  if (inode.ino === EXT4_ROOT_INO && !inode.isDir)
+    throw bad(inode, 'i_mode', inode.mode, 'a directory');
   const wide = inode.isReg || sb.has.largeDir;
   inode.size = wide ? iSize(v, at) : RawInode.i_size_lo.get(v, at);
   inode.disksize = inode.size;
@@ -337,9 +332,12 @@ function readInline(inode: Ext4Inode, v: DataView, at: number): void {
   }
 }
 
-/** Is the target of this symlink in i_block? @source fs/ext4/inode.c:ext4_inode_is_fast_symlink() */
+/**
+ * Is the target of this symlink in i_block? @source fs/ext4/inode.c:ext4_inode_is_fast_symlink()
+ */
 export const ext4InodeIsFastSymlink = (inode: Ext4Inode): boolean =>
   inode.isLnk &&
+  inode.size > 0 &&
   inode.size < EXT4_FAST_SYMLINK_SIZE &&
   (inode.iFlags & (EXT4_INLINE_DATA_FL | EXT4_EA_INODE_FL | EXT4_EXTENTS_FL)) === 0;
 
@@ -419,6 +417,21 @@ export function ext4DoUpdateInode(handle: Handle, inode: Ext4Inode, loc: InodeLo
   }
   if (sb.has.metadataCsum) setInodeCsum(inode.csumSeed, bh, at, inodeSize);
   handle.journal.dirtyMetadata(handle, bh);
+  // The record has all of it now; what changes later is marked again.
+  inode.state &= ~I_DIRTY_INODE;
+  if (inode.disksize > MAX_SMALL_FILE && inode.isReg) setLargeFile(sb);
+}
+
+/** Largest file of an image without the feature large_file. */
+const MAX_SMALL_FILE = 2 ** 31 - 1;
+
+/** From the first large file on the image says that it has some. */
+function setLargeFile(sb: Ext4SuperBlock): void {
+  const { view } = sb.sbh;
+  const word = Superblock.s_feature_ro_compat.get(view, sb.sbAt);
+  if (word & RO_COMPAT.large_file) return;
+  Superblock.s_feature_ro_compat.set(view, sb.sbAt, word | RO_COMPAT.large_file);
+  ext4SuperDirty(sb);
 }
 
 function storeTimes(inode: Ext4Inode, v: DataView, at: number): void {

@@ -83,7 +83,8 @@ function* beginRead(inode: Ext4Inode, pos: number, length: number, iomap: Iomap)
 /** Map for writing: holes get blocks. */
 function* beginWrite(inode: Ext4Inode, pos: number, length: number, iomap: Iomap): Op<void> {
   const { sb } = inode;
-  if (pos + length > maxSize(sb, inode.hasFlag(EXT4_EXTENTS_FL))) throw errno('EFBIG', { ino: inode.ino, pos });
+  if (pos + length > maxSize(sb, inode.hasFlag(EXT4_EXTENTS_FL)))
+    throw errno('EFBIG', { ino: inode.ino, pos });
   const map = request(inode, pos, length);
   map.len = Math.min(map.len, MAX_BLOCKS);
   const flags = GET_BLOCKS_CREATE | GET_BLOCKS_UNWRITTEN;

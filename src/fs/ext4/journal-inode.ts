@@ -5,6 +5,7 @@
 import { corrupted, errno } from '../../base/errno.ts';
 import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
+import { iput } from '../../vfs/inode-cache.ts';
 import {
   JBD2_KNOWN_INCOMPAT,
   JBD2_MAGIC_NUMBER,
@@ -40,8 +41,7 @@ export function* checkJournalInode(sb: Ext4SuperBlock, noload: boolean): Op<void
     if (hasFeature(sb.features, 'needs_recovery') || !empty) refuseOrWarn(sb, noload);
   } finally {
     // Not a reference to keep: nothing is logged yet, and nobody reaches it by a name.
-    sb.inodes.delete(inode.ino);
-    inode.es.clear();
+    yield* iput(inode);
   }
 }
 
@@ -56,7 +56,12 @@ function* addJournalZones(sb: Ext4SuperBlock, inode: Ext4Inode): Op<void> {
   const map = new MapRequest();
   for (let at = 0; at < blocks; at += map.len) {
     const got = yield* ext4MapBlocks(null, inode, map.ask(at, blocks - at));
-    if (got === 0) throw corrupted('ext4_inode', 'i_block', { ino: inode.ino, lblk: at, got: 'hole in the journal' });
+    if (got === 0)
+      throw corrupted('ext4_inode', 'i_block', {
+        ino: inode.ino,
+        lblk: at,
+        got: 'hole in the journal',
+      });
     sb.zones.add(map.pblk, map.len, '', inode.ino);
   }
   sb.zones.build();
@@ -76,7 +81,8 @@ function* journalEmpty(sb: Ext4SuperBlock, inode: Ext4Inode): Op<boolean> {
     const magic = s.h_magic.get(v, 0);
     if (magic !== JBD2_MAGIC_NUMBER) bad('h_magic', magic);
     const type = s.h_blocktype.get(v, 0);
-    if (type !== JBD2_SUPERBLOCK_V1 && type !== JBD2_SUPERBLOCK_V2) bad('h_blocktype', type, '3..4');
+    if (type !== JBD2_SUPERBLOCK_V1 && type !== JBD2_SUPERBLOCK_V2)
+      bad('h_blocktype', type, '3..4');
     const size = s.s_blocksize.get(v, 0);
     if (size !== sb.geo.blockSize) bad('s_blocksize', size, String(sb.geo.blockSize));
     const blocks = inode.size / sb.geo.blockSize;

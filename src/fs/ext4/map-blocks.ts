@@ -16,6 +16,7 @@ import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
+import { ext4Report } from './error.ts';
 import { ext4ConvertLocked, ext4ExtCreateBlocks } from './extents-change.ts';
 import {
   ES_DELAYED,
@@ -132,6 +133,9 @@ export function* ext4MapBlocks(
   let got: number;
   try {
     got = yield* lookup(inode, map);
+  } catch (e) {
+    ext4Report(inode.sb, e);
+    throw e;
   } finally {
     sem.unlockShared();
   }

@@ -4,7 +4,8 @@
  * A request names a goal and a length. In order:
  *   1. the inode's own preallocation, if the goal continues it;
  *   2. the run at the goal itself, if it is free: the file stays contiguous;
- *   3. the first run of the full length, from the goal's group on, through groups that can have one;
+ *   3. the first run of the full length, from the goal's group on, through groups that can have
+ *   one;
  *   4. the longest run seen anywhere.
  * A regular file gets more than it asked for in memory (its window): interleaved writers then do
  * not interleave on the disk. Windows are only respected by others, never written to disk; they
@@ -15,6 +16,7 @@
  */
 import { clearBits, findNextSet, findNextZero, setBits } from '../../base/bitmap.ts';
 import { corrupted, CorruptError, errno } from '../../base/errno.ts';
+import { mark } from '../../base/trace.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -38,7 +40,14 @@ import {
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
-import { dropWindow, dropAllWindows, freeRunOutsideWindows, takeWindow, useWindow } from './windows.ts';
+import {
+  cutWindow,
+  dropWindow,
+  dropAllWindows,
+  freeRunOutsideWindows,
+  takeWindow,
+  useWindow,
+} from './windows.ts';
 
 export interface AllocRequest {
   readonly inode: Ext4Inode;
@@ -73,7 +82,8 @@ const STREAM_BLOCKS = 16;
 function defaultGoal(ar: AllocRequest): Pblk {
   const { inode } = ar;
   const sb = inode.sb;
-  if (ar.lblk + ar.len > STREAM_BLOCKS && inode.isReg && sb.streamGoal !== null) return sb.streamGoal;
+  if (ar.lblk + ar.len > STREAM_BLOCKS && inode.isReg && sb.streamGoal !== null)
+    return sb.streamGoal;
   let group = inode.blockGroup;
   if (sb.geo.flexBits >= 2) {
     // Metadata of a flex group fills its first group: data starts in the next one.
@@ -105,14 +115,7 @@ export function* ext4MbNewBlocks(
   const clusters = Math.min(want, allowance(sb, ar.metadata));
   if (clusters < 1) throw errno('ENOSPC');
   const goal = ar.goal ?? defaultGoal(ar);
-  let run = ar.metadata ? null : useWindow(inode, ar.lblk, clusters);
-  run ??= yield* findRun(ar, goal, clusters);
-  if (!run) {
-    dropAllWindows(sb);
-    run = yield* findRun(ar, goal, clusters);
-  }
-  if (!run) throw errno('ENOSPC');
-  yield* markUsed(handle, sb, run);
+  const run = yield* claim(handle, ar, goal, clusters);
   const start = groupFirstBlock(sb, run.group) + run.start * ratio;
   const len = Math.min(ar.len, run.len * ratio - offset);
   inode.blocks += (run.len * ratio * sb.blockSize) / 512;
@@ -124,6 +127,34 @@ export function* ext4MbNewBlocks(
   return { pblk: pblk(start + offset), len };
 }
 
+/** Tries before an allocator that always loses its run to others gives up. */
+const MAX_TRIES = 64;
+
+/**
+ * Find a run and mark it used. Reading a bitmap may sleep, and so may the journal: a run that was
+ * free when it was found is looked at again under write access, and another found if it has gone.
+ */
+function* claim(handle: Handle, ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun> {
+  const { inode } = ar;
+  const { sb } = inode;
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    let run = ar.metadata || tries > 0 ? null : useWindow(inode, ar.lblk, want);
+    const ours = run !== null;
+    // Its window is for another block: what is taken now may come from inside it.
+    if (!run && !ar.metadata) dropWindow(inode);
+    run ??= yield* findRun(ar, goal, want);
+    if (!run) {
+      dropAllWindows(sb);
+      run = yield* findRun(ar, goal, want);
+    }
+    if (!run) throw errno('ENOSPC');
+    if (!ours) cutWindow(inode, run);
+    if (yield* markUsed(handle, sb, run)) return run;
+    mark('mballoc: run taken meanwhile');
+  }
+  throw errno('ENOSPC', {}, 'every free run was taken by others');
+}
+
 /** The run to take: at the goal, the first that is long enough, or the longest there is. */
 function* findRun(ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun | null> {
   const sb = ar.inode.sb;
@@ -132,7 +163,7 @@ function* findRun(ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun | n
   const first = inside ? groupOf(sb, goal) : 0;
   const at = inside ? clusterOf(sb, goal) : 0;
   const window = ar.metadata ? want : windowSize(ar, want);
-  const here = yield* runAt(ar.inode, first, at, window);
+  const here = yield* runAt(ar, first, at, window);
   if (here && here.len >= Math.min(want, 8)) return keep(ar, here, want);
   let best: ClusterRun | null = here;
   for (const least of window > want ? [window, want] : [want]) {
@@ -140,35 +171,42 @@ function* findRun(ar: AllocRequest, goal: Pblk, want: number): Op<ClusterRun | n
       const group = (first + i) % groupsCount;
       const info = sb.groups[group]!;
       if (info.corrupt || freeIn(sb, group) === 0 || info.largestFree < least) continue;
-      const run = yield* searchGroup(ar.inode, group, i === 0 ? at : 0, least);
+      const run = yield* searchGroup(ar, group, i === 0 ? at : 0, least);
       if (run && run.len >= least) return keep(ar, run, want);
       if (run && run.len > (best?.len ?? 0)) best = run;
     }
   }
-  best ??= yield* anyRun(ar.inode, first);
+  best ??= yield* anyRun(ar, first);
   return best && keep(ar, best, want);
 }
 
 /** Last resort: groups that were passed over because their longest run was too short. */
-function* anyRun(inode: Ext4Inode, first: number): Op<ClusterRun | null> {
-  const sb = inode.sb;
+function* anyRun(ar: AllocRequest, first: number): Op<ClusterRun | null> {
+  const { sb } = ar.inode;
   for (let i = 0; i < sb.geo.groupsCount; i++) {
     const group = (first + i) % sb.geo.groupsCount;
     if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) continue;
-    const run = yield* searchGroup(inode, group, 0, 1);
+    const run = yield* searchGroup(ar, group, 0, 1);
     if (run) return run;
   }
   return null;
 }
 
-/** Use `want` of the run and leave the rest as the file's window. */
+/** Whose window may be allocated from: metadata keeps out of the file's own one too. */
+const ownerOf = (ar: AllocRequest): Ext4Inode | null => (ar.metadata ? null : ar.inode);
+
+/** Use `want` of the run and leave the rest, as far as it goes, as the file's window. */
 function keep(ar: AllocRequest, run: ClusterRun, want: number): ClusterRun {
-  if (ar.metadata || run.len <= want) return { ...run, len: Math.min(run.len, want) };
-  takeWindow(ar.inode, ar.lblk, run, want);
-  return { ...run, len: want };
+  const most = ar.metadata ? want : windowSize(ar, want);
+  if (run.len > want && most > want) {
+    takeWindow(ar.inode, ar.lblk, { ...run, len: Math.min(run.len, most) }, want);
+  }
+  return { ...run, len: Math.min(run.len, want) };
 }
 
-/** Clusters to look for, so that a growing file stays together: next power of two, 64 KiB..8 MiB. */
+/**
+ * Clusters to look for, so that a growing file stays together: next power of two, 64 KiB..8 MiB.
+ */
 function windowSize(ar: AllocRequest, want: number): number {
   const { inode } = ar;
   if (!inode.isReg || inode.writeCount <= 0) return want;
@@ -179,8 +217,8 @@ function windowSize(ar: AllocRequest, want: number): number {
 }
 
 /** The free run that starts exactly at a cluster, up to `want`. */
-function* runAt(inode: Ext4Inode, group: number, at: number, want: number): Op<ClusterRun | null> {
-  const sb = inode.sb;
+function* runAt(ar: AllocRequest, group: number, at: number, want: number): Op<ClusterRun | null> {
+  const { sb } = ar.inode;
   if (sb.groups[group]!.corrupt || freeIn(sb, group) === 0) return null;
   const bh = yield* loadBitmap(sb, group);
   if (!bh) return null;
@@ -188,21 +226,23 @@ function* runAt(inode: Ext4Inode, group: number, at: number, want: number): Op<C
     const end = groupClusters(sb, group);
     if (at >= end || findNextZero(bh.data, at, at + 1) !== at) return null;
     const stop = findNextSet(bh.data, at, Math.min(end, at + want));
-    const run = freeRunOutsideWindows(sb, inode, { group, start: at, len: stop - at });
+    const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
     return run?.start === at ? run : null;
   } finally {
     bh.put();
   }
 }
 
-/** First run of at least `least` clusters from `from` on (then from the start), else the longest. */
+/**
+ * First run of at least `least` clusters from `from` on (then from the start), else the longest.
+ */
 function* searchGroup(
-  inode: Ext4Inode,
+  ar: AllocRequest,
   group: number,
   from: number,
   least: number,
 ): Op<ClusterRun | null> {
-  const sb = inode.sb;
+  const { sb } = ar.inode;
   const bh = yield* loadBitmap(sb, group);
   if (!bh) return null;
   try {
@@ -211,16 +251,16 @@ function* searchGroup(
     let best: ClusterRun | null = null;
     let longest = 0;
     const begin = Math.max(from, info.firstFree);
-    for (let at = findNextZero(bh.data, begin, end); at < end; ) {
+    for (let at = findNextZero(bh.data, begin, end); at < end;) {
       const stop = findNextSet(bh.data, at, end);
       longest = Math.max(longest, stop - at);
-      const run = freeRunOutsideWindows(sb, inode, { group, start: at, len: stop - at });
+      const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
       if (run && run.len >= least) return run;
       if (run && run.len > (best?.len ?? 0)) best = run;
       at = findNextZero(bh.data, stop, end);
     }
     if (begin <= info.firstFree) info.largestFree = longest;
-    return best ?? (from > info.firstFree ? yield* searchGroup(inode, group, 0, least) : null);
+    return best ?? (from > info.firstFree ? yield* searchGroup(ar, group, 0, least) : null);
   } finally {
     bh.put();
   }
@@ -238,19 +278,19 @@ function* loadBitmap(sb: Ext4SuperBlock, group: number): Op<BufferHead | null> {
   }
 }
 
-function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void> {
+/** Set the run's bits. @returns false: somebody else has taken some of them */
+function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<boolean> {
   const { group, start, len } = run;
   const bh = yield* ext4ReadBlockBitmap(sb, group);
   try {
-    if (findNextSet(bh.data, start, start + len) < start + len) {
-      throw corrupted('block bitmap', 'bit', { group, cluster: start, why: 'in use already' });
-    }
     yield* ext4GetWriteAccess(handle, bh);
     yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+    if (findNextSet(bh.data, start, start + len) < start + len) return false;
     setBits(bh.data, start, len);
     finishChange(handle, sb, group, bh, -len);
     const info = sb.groups[group]!;
     if (start === info.firstFree) info.firstFree = start + len;
+    return true;
   } finally {
     bh.put();
   }
@@ -297,7 +337,7 @@ export function* ext4FreeBlocks(
   if (start < sb.geo.firstDataBlock || start + count > sb.geo.blocksCount + ratio - 1) {
     throw corrupted('ext4_extent', 'ee_start', { ino: inode.ino, pblk: start, count });
   }
-  for (let done = 0; done < count; ) {
+  for (let done = 0; done < count;) {
     const nr = start + done;
     const group = groupOf(sb, nr);
     const inGroup = groupFirstBlock(sb, group) + sb.geo.blocksPerGroup - nr;
@@ -335,7 +375,13 @@ function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void
 /** One block for an extent node, an indirect block or an xattr block. @throws ENOSPC */
 export function* ext4NewMetaBlock(handle: Handle, inode: Ext4Inode, goal: Pblk): Op<Pblk> {
   const near = goal > 0 ? goal : null;
-  const got = yield* ext4MbNewBlocks(handle, { inode, lblk: 0, len: 1, goal: near, metadata: true });
+  const got = yield* ext4MbNewBlocks(handle, {
+    inode,
+    lblk: 0,
+    len: 1,
+    goal: near,
+    metadata: true,
+  });
   return got.pblk;
 }
 
@@ -349,4 +395,3 @@ export function* ext4FreeMetaBlock(handle: Handle, inode: Ext4Inode, nr: Pblk): 
 export function ext4DiscardPreallocations(inode: Ext4Inode): void {
   dropWindow(inode);
 }
-

@@ -95,7 +95,11 @@ export class MmpGuard {
     name.set([...'foliofs'].map((c) => c.charCodeAt(0)));
     Mmp.mmp_nodename.set(v, 0, name);
     if (sb.has.metadataCsum) setMmpCsum(sb.csumSeed, bh);
-    const bio = new Bio('write', sector((bh.blocknr * sb.blockSize) / SECTOR_SIZE), REQ_META | REQ_FUA);
+    const bio = new Bio(
+      'write',
+      sector((bh.blocknr * sb.blockSize) / SECTOR_SIZE),
+      REQ_META | REQ_FUA,
+    );
     yield* sb.device.submitWait(bio.add(bh.data));
   }
 }
@@ -110,7 +114,8 @@ export function* checkMmp(sb: Ext4SuperBlock): Op<MmpGuard> {
   try {
     const v = bh.view;
     const magic = Mmp.mmp_magic.get(v, 0);
-    if (magic !== EXT4_MMP_MAGIC) throw corrupted('mmp_struct', 'mmp_magic', { pblk: nr, got: magic });
+    if (magic !== EXT4_MMP_MAGIC)
+      throw corrupted('mmp_struct', 'mmp_magic', { pblk: nr, got: magic });
     if (sb.has.metadataCsum && !mmpCsumOk(sb.csumSeed, bh)) {
       throw corrupted('mmp_struct', 'mmp_checksum', { pblk: nr });
     }
@@ -119,7 +124,8 @@ export function* checkMmp(sb: Ext4SuperBlock): Op<MmpGuard> {
       throw corrupted('mmp_struct', 'mmp_check_interval', { pblk: nr, got: interval });
     }
     const seq = Mmp.mmp_seq.get(v, 0);
-    if (seq === EXT4_MMP_SEQ_FSCK) throw errno('EBUSY', { mmp_seq: seq }, 'e2fsck is running on this image');
+    if (seq === EXT4_MMP_SEQ_FSCK)
+      throw errno('EBUSY', { mmp_seq: seq }, 'e2fsck is running on this image');
     if (seq !== EXT4_MMP_SEQ_CLEAN) {
       const node = text(Mmp.mmp_nodename.get(v, 0)).replace(/[^\x20-\x7e]/g, '?');
       const why = `multi-mount protection: node "${node}" has this image mounted, or crashed with it`;

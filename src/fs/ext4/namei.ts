@@ -24,11 +24,18 @@ import {
 } from '../../vfs/inode.ts';
 import { ihold } from '../../vfs/inode-cache.ts';
 import { ext4InitAcl } from './acl.ts';
-import { checkNewName, ext4AddEntry, ext4EmptyDir, ext4InitNewDir, updateDxFlag } from './dir-add.ts';
+import { casefoldKey } from './casefold.ts';
+import {
+  checkNewName,
+  ext4AddEntry,
+  ext4EmptyDir,
+  ext4InitNewDir,
+  updateDxFlag,
+} from './dir-add.ts';
 import { ext4DeleteEntry, ext4FindEntry, type FoundEntry } from './dir-search.ts';
 import { EXT4_LINK_MAX, EXT4_PROJINHERIT_FL } from './disk/inode.ts';
 import { type CreditKind, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
-import { Ext4Filename, isEncrypted } from './filename.ts';
+import { Ext4Filename, isCasefolded, isEncrypted } from './filename.ts';
 import { ext4NewInode } from './ialloc.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4Iget, ext4MarkInodeDirty, storeRdev } from './inode.ts';
@@ -68,8 +75,7 @@ function* lookup(vfsDir: Inode, name: Name): Op<Inode | null> {
   }
 }
 
-const isStale = (e: unknown): boolean =>
-  e instanceof Error && 'code' in e && e.code === 'ESTALE';
+const isStale = (e: unknown): boolean => e instanceof Error && 'code' in e && e.code === 'ESTALE';
 
 /** An inode that was made but got no name: it goes with its reference, which `dead` takes over. */
 function* discard(handle: Handle, inode: Ext4Inode, dead: DeadInodes): Op<void> {
@@ -122,7 +128,7 @@ function newName(dir: Ext4Inode, dentry: Dentry): Ext4Filename {
   return fname;
 }
 
-// eslint-disable-next-line require-yield -- nothing to fill
+// Nothing to fill.
 function* nothing(): Op<void> {
   return;
 }
@@ -137,7 +143,6 @@ function* create(vfsDir: Inode, dentry: Dentry, mode: number): Op<void> {
 function* mknod(vfsDir: Inode, dentry: Dentry, mode: number, rdev: number): Op<void> {
   const dir = ext4(vfsDir);
   const fname = newName(dir, dentry);
-  // eslint-disable-next-line require-yield
   const inode = yield* makeInode(dir, fname, mode, 'create', function* (_h, fresh): Op<void> {
     if (fresh.type !== S_IFREG) storeRdev(fresh, rdev);
   });
@@ -269,6 +274,10 @@ function inodeOf(dentry: Dentry): Inode {
   return dentry.inode;
 }
 
+/** Names that fold to the same are one name of a casefolded directory. */
+const dentryKey = (dir: Inode, name: Name): Name =>
+  isCasefolded(ext4(dir)) && !isEncrypted(ext4(dir)) ? casefoldKey(name) : name;
+
 /** What a directory can do. */
 export const ext4DirInodeOperations = {
   ...ext4XattrOperations,
@@ -282,7 +291,5 @@ export const ext4DirInodeOperations = {
   rmdir,
   rename: ext4Rename,
   tmpfile,
+  dentryKey,
 } satisfies InodeOperations;
-
-/** Devices, fifos and sockets have attributes and nothing else of ours. */
-export const ext4SpecialInodeOperations: InodeOperations = { ...ext4XattrOperations };

@@ -7,6 +7,7 @@ import { corrupted } from '../../base/errno.ts';
 import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
+import { iput } from '../../vfs/inode-cache.ts';
 import { orphanBlockCsumOk, setOrphanBlockCsum } from './checksum.ts';
 import {
   EXT4_MAX_ORPHAN_FILE_BLOCKS,
@@ -18,7 +19,6 @@ import {
 import { RO_COMPAT } from './features.ts';
 import { Superblock } from './disk/superblock.ts';
 import { ext4DirtyMetadata, ext4GetWriteAccess, withHandle } from './ext4-jbd2.ts';
-import { ext4EvictInode } from './inode-life.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4Iget } from './inode.ts';
 import { ext4MapBlocks, MapRequest } from './map-blocks.ts';
@@ -35,17 +35,16 @@ export function* ext4OrphanCleanup(sb: Ext4SuperBlock): Op<void> {
   const listed = yield* ext4OrphanList(sb, open);
   sb.orphans.push(...listed);
   let done = listed.length;
-  for (const inode of [...listed]) yield* finish(sb, inode);
+  for (const inode of [...listed]) yield* finish(inode);
   if (sb.has.orphanFile) done += yield* cleanFile(sb);
   if (done > 0) sb.warn(`${done} inode(s) that a crash left half deleted were finished`);
 }
 
 /** Delete or cut one inode, and let it go. */
-function* finish(sb: Ext4SuperBlock, inode: Ext4Inode): Op<void> {
+function* finish(inode: Ext4Inode): Op<void> {
   if (inode.nlink > 0) yield* ext4Truncate(inode);
-  else yield* ext4EvictInode(inode);
-  sb.inodes.delete(inode.ino);
-  inode.es.clear();
+  // The last reference of an inode without links deletes it.
+  yield* iput(inode);
 }
 
 /** Blocks of the orphan file, each checked, with a reference. @throws EUCLEAN */
@@ -71,8 +70,7 @@ function* orphanBlocks(sb: Ext4SuperBlock): Op<BufferHead[]> {
     for (const bh of found) bh.put();
     throw e;
   } finally {
-    sb.inodes.delete(file.ino);
-    file.es.clear();
+    yield* iput(file);
   }
 }
 
@@ -107,7 +105,7 @@ function* cleanBlock(sb: Ext4SuperBlock, bh: BufferHead): Op<number> {
     if (nr < sb.geo.firstIno || nr > sb.geo.inodesCount) {
       throw corrupted('orphan file', `slot ${slot}`, { pblk: bh.blocknr, got: nr });
     }
-    yield* finish(sb, yield* ext4Iget(sb, ino(nr), { special: true }));
+    yield* finish(yield* ext4Iget(sb, ino(nr), { special: true }));
     yield* withHandle(sb, 'orphan', (handle) => clearSlot(sb, handle, bh, slot));
     done++;
   }

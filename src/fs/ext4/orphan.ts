@@ -43,7 +43,9 @@ export function* ext4OrphanAdd(handle: Handle, inode: Ext4Inode): Op<void> {
   }
 }
 
-/** Take an inode off the list. The caller dirties the inode afterwards. @context Inside `handle`. */
+/**
+ * Take an inode off the list. The caller dirties the inode afterwards. @context Inside `handle`.
+ */
 export function* ext4OrphanDel(handle: Handle, inode: Ext4Inode): Op<void> {
   if (!inode.orphan) return;
   const { sb } = inode;
@@ -77,7 +79,7 @@ export function* ext4OrphanList(
 ): Op<Ext4Inode[]> {
   const found: Ext4Inode[] = [];
   const seen = new Set<number>();
-  for (let nr = Superblock.s_last_orphan.get(sb.sbh.view, sb.sbAt); nr !== 0; ) {
+  for (let nr = Superblock.s_last_orphan.get(sb.sbh.view, sb.sbAt); nr !== 0;) {
     if (nr < sb.geo.firstIno || nr > sb.geo.inodesCount || seen.has(nr)) {
       throw corrupted('ext4_super_block', 's_last_orphan', { got: nr });
     }

@@ -112,7 +112,10 @@ export class Ext4SuperBlock extends SuperBlock {
   readonly zones: SystemZone;
   /** Bounds the cached mappings of all inodes together. */
   readonly esCache = new EsCache();
-  /** Inodes with work left after a crash: in-memory list, newest first, as s_last_orphan chains them. */
+  /**
+   * Inodes with work left after a crash: in-memory list, newest first, as s_last_orphan chains
+   * them.
+   */
   readonly orphans: Ext4Inode[] = [];
   readonly orphanLock = new Mutex(S_ORPHAN_LOCK);
   /** Free clusters and inodes: the sum over groups, kept here and written at sync. */

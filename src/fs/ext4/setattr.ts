@@ -8,6 +8,7 @@ import { iomapTruncatePage } from '../../iomap/buffered-write.ts';
 import { truncateInodePagesRange } from '../../mm/truncate.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Iattr, Kstat } from '../../vfs/stat.ts';
+import { ext4AclChmod } from './acl.ts';
 import {
   EXT4_APPEND_FL,
   EXT4_COMPR_FL,
@@ -36,6 +37,7 @@ export function* ext4Setattr(inode: Inode, attr: Iattr): Op<void> {
   const { sb } = ei;
   if (sb.readOnly) throw errno('EROFS');
   if (attr.size !== undefined) yield* setSize(ei, attr.size);
+  const modeChanges = attr.mode !== undefined && attr.mode !== ei.mode;
   yield* withHandle(sb, 'inode', function* (handle): Op<void> {
     if (attr.mode !== undefined) ei.mode = (ei.mode & ~0o7777) | (attr.mode & 0o7777);
     if (attr.uid !== undefined) ei.uid = attr.uid;
@@ -46,6 +48,7 @@ export function* ext4Setattr(inode: Inode, attr: Iattr): Op<void> {
     ei.version++;
     yield* ext4MarkInodeDirty(handle, ei);
   });
+  if (modeChanges) yield* ext4AclChmod(ei);
 }
 
 function* setSize(inode: Ext4Inode, size: number): Op<void> {
@@ -111,7 +114,6 @@ const ATTRIBUTES: readonly (readonly [number, number])[] = [
 ];
 
 /** InodeOperations.getattr: what the generic part does not know. @context Does not sleep. */
-// eslint-disable-next-line require-yield
 export function* ext4Getattr(inode: Inode, stat: Kstat): Op<void> {
   const ei = inode as Ext4Inode;
   stat.btime = ei.btime;

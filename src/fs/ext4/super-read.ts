@@ -34,7 +34,13 @@ import {
 } from './disk/superblock.ts';
 import { EXT4_MIN_DESC_SIZE, EXT4_MIN_DESC_SIZE_64BIT } from './disk/group-desc.ts';
 import { EXT4_GOOD_OLD_FIRST_INO, EXT4_GOOD_OLD_INODE_SIZE } from './disk/inode.ts';
-import { type FeatureName, type Features, hasFeature, readFeatures, whyUnreadable } from './features.ts';
+import {
+  type FeatureName,
+  type Features,
+  hasFeature,
+  readFeatures,
+  whyUnreadable,
+} from './features.ts';
 import type { Ext4Geometry, Ext4Has } from './sb-info.ts';
 
 /** What the super block says, checked. */
@@ -104,8 +110,13 @@ export function parseSuperBlock(raw: Uint8Array, deviceSize: number): SuperFacts
   checkMagic(v);
   const rev = Superblock.s_rev_level.get(v, 0);
   if (rev > EXT4_DYNAMIC_REV) throw bad('s_rev_level', rev, '0..1');
-  const features =
-    rev === EXT4_GOOD_OLD_REV ? { compat: 0, incompat: 0, roCompat: 0 } : readFeatures(v, 0);
+  const features = readFeatures(v, 0);
+  if (
+    rev === EXT4_GOOD_OLD_REV &&
+    (features.compat | features.incompat | features.roCompat) !== 0
+  ) {
+    throw bad('s_rev_level', rev, '1, as there are features');
+  }
   if (hasFeature(features, 'metadata_csum')) {
     const type = Superblock.s_checksum_type.get(v, 0);
     if (type !== EXT4_CRC32C_CHKSUM) throw bad('s_checksum_type', type, '1');
@@ -136,7 +147,11 @@ function checkFeatures(v: DataView, features: Features): void {
   const os = Superblock.s_creator_os.get(v, 0);
   if (os > EXT4_OS_LITES) throw bad('s_creator_os', os, '0..4');
   if (os === EXT4_OS_HURD) {
-    throw errno('EINVAL', {}, 'made for the Hurd, whose inodes keep other things in the same bytes');
+    throw errno(
+      'EINVAL',
+      {},
+      'made for the Hurd, whose inodes keep other things in the same bytes',
+    );
   }
   if (on('bigalloc') && !on('extent')) throw bad('s_feature_incompat', 'bigalloc without extent');
   if (on('casefold')) {
@@ -150,7 +165,11 @@ function checkJournalFields(v: DataView): void {
   const inum = Superblock.s_journal_inum.get(v, 0);
   const dev = Superblock.s_journal_dev.get(v, 0);
   if (inum === 0 && dev !== 0) {
-    throw errno('EINVAL', { s_journal_dev: dev }, 'the journal is on another device: not supported');
+    throw errno(
+      'EINVAL',
+      { s_journal_dev: dev },
+      'the journal is on another device: not supported',
+    );
   }
   if (inum === 0) throw bad('s_journal_inum', inum, 'not 0');
 }

@@ -47,7 +47,7 @@ import {
 } from './group-desc.ts';
 import { ext4Iget, maxSize } from './inode.ts';
 import { setInodeOps } from './inode-ops.ts';
-import { ext4EvictInode, ext4WriteInode } from './inode-life.ts';
+import { ext4EvictCached, ext4EvictInode, ext4WriteInode } from './inode-life.ts';
 import { checkJournalInode } from './journal-inode.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
 import { type Ext4Options, parseOptions } from './options.ts';
@@ -62,6 +62,8 @@ const RESERVED_CLUSTERS = 4096;
 /** What a mount holds beside the super block object. */
 interface MountState {
   mmp: MmpGuard | null;
+  /** The disk says that it is mounted for writing, whatever sb.readOnly says by now. */
+  writable: boolean;
   /** VALID_FS was set when it was mounted. */
   clean: boolean;
   /** Blocks that statfs does not count: metadata. */
@@ -87,7 +89,7 @@ export function* ext4Mount(context: MountContext): Op<Ext4SuperBlock> {
   const buffers = new BufferCache(device, memory, blockSize);
   const place = superBlockAt(blockSize);
   const sbh = yield* buffers.bread(place.nr);
-  const state: MountState = { mmp: null, clean: false, overhead: 0 };
+  const state: MountState = { mmp: null, writable: false, clean: false, overhead: 0 };
   const dev = (facts.uuid[0]! << 8) | facts.uuid[1]!;
   const sb = new Ext4SuperBlock(context, dev, {
     ...facts,
@@ -128,6 +130,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   if (sb.readOnly) return;
   if (state.mmp) yield* state.mmp.take();
   yield* markMounted(sb);
+  state.writable = true;
   yield* ext4OrphanCleanup(sb);
 }
 
@@ -148,7 +151,8 @@ function* loadDescriptors(sb: Ext4SuperBlock): Op<void> {
   if (!sb.has.metaBg) yield* sb.buffers.readahead(gdtBlockAt(sb, 0), Math.min(count, 256));
   for (let i = 0; i < count; i++) {
     const nr = gdtBlockAt(sb, i);
-    if (nr >= blocksCount) throw errno('EUCLEAN', { gdtBlock: i, pblk: nr }, 'descriptors past the end');
+    if (nr >= blocksCount)
+      throw errno('EUCLEAN', { gdtBlock: i, pblk: nr }, 'descriptors past the end');
     sb.gdtBlocks.push(yield* sb.buffers.bread(pblk(nr)));
   }
   for (let g = 0; g < groupsCount; g++) {
@@ -204,38 +208,48 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
   return {
     writeInode: ext4WriteInode,
     evictInode: ext4EvictInode,
+    evictCached: ext4EvictCached,
+    remount: (readOnly) => (readOnly ? leaveWritable(sb, state) : toWritable(sb, state)),
     *syncFs() {
       if (sb.readOnly) return;
       if (sb.buffers.dirtyCount > 0) ext4SuperDirty(sb);
       yield* sb.journal.forceCommit();
     },
     *putSuper() {
-      if (!sb.readOnly) yield* leaveWritable(sb, state);
-      if (state.mmp && !sb.readOnly) {
-        yield* state.mmp.release();
-        state.mmp = null;
+      try {
+        if (state.writable) yield* leaveWritable(sb, state);
+      } finally {
+        release(sb, state);
       }
-      release(sb, state);
     },
     statfs: () => statfs(sb, state),
   };
 }
 
 function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
-  yield* sb.journal.forceCommit();
-  yield* markUnmounted(sb, state.clean);
+  state.writable = false;
+  // Turned read-only by an error: nothing more is written but the record of the error.
+  if (!sb.readOnly) yield* sb.journal.forceCommit();
+  yield* markUnmounted(sb, state.clean && !sb.readOnly);
+  if (!state.mmp) return;
+  yield* state.mmp.release();
+  state.mmp = null;
 }
 
-/**
- * From writing to reading, everything written home and marked clean. The caller has synced file
- * data and excluded writers.
- */
-export function* ext4RemountReadOnly(sb: Ext4SuperBlock): Op<void> {
-  if (sb.readOnly) return;
-  yield* sb.journal.forceCommit();
-  const state = Superblock.s_state.get(sb.sbh.view, sb.sbAt);
-  yield* markUnmounted(sb, (state & EXT4_ERROR_FS) === 0);
-  sb.readOnly = true;
+/** From reading to writing, if nothing speaks against it. @throws EROFS and the reason */
+function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
+  const why = sb.device.readOnly ? 'the device is read-only' : whyReadOnly(sb.features);
+  if (why !== null) throw errno('EROFS', {}, why);
+  const fsState = Superblock.s_state.get(sb.sbh.view, sb.sbAt);
+  if (fsState & EXT4_ERROR_FS)
+    throw errno('EROFS', {}, 'errors were found in this image: run e2fsck');
+  if (hasFeature(sb.features, 'mmp')) {
+    state.mmp?.drop();
+    state.mmp = yield* checkMmp(sb);
+    yield* state.mmp.take();
+  }
+  yield* markMounted(sb);
+  state.writable = true;
 }
 
 function statfs(sb: Ext4SuperBlock, state: MountState): Kstatfs {
@@ -244,7 +258,7 @@ function statfs(sb: Ext4SuperBlock, state: MountState): Kstatfs {
   const bfree = sb.freeClusters * ratio;
   const clusters = Math.floor(blocksCount / ratio);
   const kept = sb.has.extents ? Math.min(Math.floor(clusters / 50), RESERVED_CLUSTERS) : 0;
-  const reserved = (sb.reservedClusters + kept) * ratio;
+  const reserved = sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit) + kept * ratio;
   const word = (at: number): number =>
     new DataView(sb.uuid.buffer, sb.uuid.byteOffset).getUint32(at, true);
   return {

@@ -10,6 +10,7 @@ import { lblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import type { Inode, InodeOperations } from '../../vfs/inode.ts';
+import type { Kstat } from '../../vfs/stat.ts';
 import { ext4Bread, ext4BreadNowait } from './bread.ts';
 import { FscryptSymlinkData } from './disk/encryption.ts';
 import { EXT4_EXTENTS_FL, EXT4_FAST_SYMLINK_SIZE } from './disk/inode.ts';
@@ -18,6 +19,7 @@ import { isEncrypted, shownNokeyName } from './filename.ts';
 import { inlineBytes } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4InodeIsFastSymlink, ext4MarkInodeDirty } from './inode.ts';
+import { ext4Getattr } from './setattr.ts';
 import { ext4XattrOperations } from './xattr-ops.ts';
 
 /** The bytes of the target, or of what stands for it. @throws EUCLEAN */
@@ -34,8 +36,7 @@ function* targetBytes(inode: Ext4Inode): Op<Uint8Array> {
   if (size > blockSize) {
     throw corrupted('ext4_inode', 'i_size_lo', { ino: inode.ino, got: size, want: blockSize });
   }
-  const bh =
-    ext4BreadNowait(inode, lblk(0)) ?? (yield* ext4Bread(null, inode, lblk(0), false));
+  const bh = ext4BreadNowait(inode, lblk(0)) ?? (yield* ext4Bread(null, inode, lblk(0), false));
   if (!bh) throw corrupted('ext4_inode', 'i_block', { ino: inode.ino, lblk: 0, hole: true });
   try {
     return bh.data.slice(0, size);
@@ -62,8 +63,7 @@ function* getLink(vfsInode: Inode): Op<Name> {
   const inode = vfsInode as Ext4Inode;
   const bytes = yield* targetBytes(inode);
   if (isEncrypted(inode)) return shownCiphertext(inode, bytes);
-  const nul = bytes.indexOf(0);
-  return nameFromBytes(bytes, 0, nul < 0 ? bytes.length : nul);
+  return targetName(bytes, bytes.length);
 }
 
 function shownCiphertext(inode: Ext4Inode, bytes: Uint8Array): Name {
@@ -105,5 +105,28 @@ export function* ext4WriteSymlink(handle: Handle, inode: Ext4Inode, target: Name
   yield* ext4MarkInodeDirty(handle, inode);
 }
 
+/** A short target needs no sleep. @context Does not sleep. */
+function getLinkNowait(vfsInode: Inode): Name | null {
+  const inode = vfsInode as Ext4Inode;
+  if (hasInlineData(inode) || isEncrypted(inode) || !ext4InodeIsFastSymlink(inode)) return null;
+  return targetName(inode.iData, inode.size);
+}
+
+function targetName(bytes: Uint8Array, size: number): Name {
+  const nul = bytes.subarray(0, size).indexOf(0);
+  return nameFromBytes(bytes, 0, nul < 0 ? size : nul);
+}
+
+/** The size of a symlink is the length of what readlink(2) gives. */
+function* getattr(inode: Inode, stat: Kstat): Op<void> {
+  yield* ext4Getattr(inode, stat);
+  if (isEncrypted(inode as Ext4Inode)) stat.size = (yield* getLink(inode)).length;
+}
+
 /** What a symlink can do; changing it is not among it. */
-export const ext4SymlinkInodeOperations = { ...ext4XattrOperations, getLink } satisfies InodeOperations;
+export const ext4SymlinkInodeOperations = {
+  ...ext4XattrOperations,
+  getLink,
+  getLinkNowait,
+  getattr,
+} satisfies InodeOperations;

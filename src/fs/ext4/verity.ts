@@ -9,7 +9,7 @@
  */
 import { corrupted } from '../../base/errno.ts';
 import { sha256, sha512 } from '../../base/sha2.ts';
-import { pblk, shiftDown } from '../../base/units.ts';
+import { shiftDown } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Folio } from '../../mm/folio.ts';
 import { EXT4_EXTENTS_FL } from './disk/inode.ts';
@@ -26,6 +26,7 @@ import { ext4FindExtent, leafOf, readExtent, releasePath } from './extents.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MapBlocks, MAP_MAPPED, MapRequest } from './map-blocks.ts';
+import { ext4ReadRaw } from './raw-read.ts';
 
 /** Hash blocks that an inode keeps. */
 const KEEP = 64;
@@ -51,28 +52,6 @@ export interface VerityInfo {
 const bad = (inode: Ext4Inode, field: string, got: number | string, want?: string): Error =>
   corrupted('fsverity_descriptor', field, { ino: inode.ino, got, want });
 
-/** Read bytes of the file's blocks, past i_size too, without the page cache. */
-function* readRaw(inode: Ext4Inode, pos: number, length: number): Op<Uint8Array> {
-  const { sb } = inode;
-  const { blockSize, blockBits } = sb.geo;
-  const out = new Uint8Array(length);
-  const map = new MapRequest();
-  for (let done = 0; done < length; ) {
-    const at = pos + done;
-    const from = at % blockSize;
-    const n = Math.min(blockSize - from, length - done);
-    yield* ext4MapBlocks(null, inode, map.ask(shiftDown(at, blockBits), 1));
-    if (map.flags & MAP_MAPPED) {
-      const nr = pblk(map.pblk);
-      const bh = sb.buffers.tryBread(nr) ?? (yield* sb.buffers.bread(nr));
-      out.set(bh.data.subarray(from, from + n), done);
-      bh.put();
-    }
-    done += n;
-  }
-  return out;
-}
-
 /** End of the last extent, bytes. */
 function* endOfBlocks(inode: Ext4Inode): Op<number> {
   if (!inode.hasFlag(EXT4_EXTENTS_FL)) throw bad(inode, 'version', 'a file without extents');
@@ -95,7 +74,7 @@ function* readDescriptor(inode: Ext4Inode): Op<DataView> {
   if (end < tree + FsverityDescriptor.$size + VerityFooter.$size) {
     throw corrupted('fsverity_footer', 'desc_size', { ino: inode.ino, got: end, want: tree });
   }
-  const footer = yield* readRaw(inode, end - VerityFooter.$size, VerityFooter.$size);
+  const footer = yield* ext4ReadRaw(inode, end - VerityFooter.$size, VerityFooter.$size);
   const size = VerityFooter.desc_size.get(new DataView(footer.buffer), 0);
   const pos = end - VerityFooter.$size - size;
   const start = pos - (pos % blockSize);
@@ -103,7 +82,7 @@ function* readDescriptor(inode: Ext4Inode): Op<DataView> {
   if (!fits || start < tree) {
     throw corrupted('fsverity_footer', 'desc_size', { ino: inode.ino, got: size });
   }
-  const raw = yield* readRaw(inode, start, FsverityDescriptor.$size);
+  const raw = yield* ext4ReadRaw(inode, start, FsverityDescriptor.$size);
   return new DataView(raw.buffer);
 }
 
@@ -151,7 +130,7 @@ export function* ext4VerityInfo(inode: Ext4Inode): Op<VerityInfo> {
 function treeLevels(inode: Ext4Inode, blockSize: number, digestSize: number): Level[] {
   const perBlock = blockSize / digestSize;
   const counts: number[] = [];
-  for (let n = Math.ceil(inode.size / blockSize); n > 1; ) {
+  for (let n = Math.ceil(inode.size / blockSize); n > 1;) {
     n = Math.ceil(n / perBlock);
     counts.push(n);
     if (counts.length > FS_VERITY_MAX_LEVELS) throw bad(inode, 'data_size', inode.size);
@@ -186,7 +165,7 @@ function* verifyBlock(
   for (const [n, level] of info.levels.entries()) {
     const at = level.start + Math.floor(i / perBlock) * info.blockSize;
     const known = info.kept.get(at);
-    const hashes = known ?? (yield* readRaw(inode, info.treePos + at, info.blockSize));
+    const hashes = known ?? (yield* ext4ReadRaw(inode, info.treePos + at, info.blockSize));
     const from = (i % perBlock) * info.digestSize;
     if (!same(got, hashes.subarray(from, from + info.digestSize))) {
       throw corrupted('Merkle tree', `level ${n}`, { ino: inode.ino, block: index });

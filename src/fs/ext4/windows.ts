@@ -44,6 +44,20 @@ export function useWindow(inode: Ext4Inode, lblk: number, clusters: number): Clu
   return run;
 }
 
+/** The file takes clusters for something else: what lies in its window is not in it any more. */
+export function cutWindow(inode: Ext4Inode, run: ClusterRun): void {
+  const w = inode.window;
+  const end = run.start + run.len;
+  if (!w || w.group !== run.group || run.start >= w.start + w.len || end <= w.start) return;
+  if (run.start <= w.start) {
+    w.len -= end - w.start;
+    w.start = end;
+  } else {
+    w.len = run.start - w.start;
+  }
+  if (w.len <= 0) dropWindow(inode);
+}
+
 export function dropWindow(inode: Ext4Inode): void {
   inode.window = null;
   inode.sb.windows.delete(inode);
@@ -57,7 +71,7 @@ export function dropAllWindows(sb: Ext4SuperBlock): void {
 /** The longest part of a free run that no other file's window claims; null if all is claimed. */
 export function freeRunOutsideWindows(
   sb: Ext4SuperBlock,
-  inode: Ext4Inode,
+  inode: Ext4Inode | null,
   run: ClusterRun,
 ): ClusterRun | null {
   let { start } = run;
@@ -77,4 +91,3 @@ export function freeRunOutsideWindows(
   }
   return best;
 }
-

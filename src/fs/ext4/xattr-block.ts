@@ -138,7 +138,6 @@ function initHeader(view: DataView): void {
   XattrHeader.h_blocks.set(view, 0, 1);
 }
 
-
 function* changeRefs(handle: Handle, sb: Ext4SuperBlock, bh: BufferHead, by: number): Op<void> {
   yield* access(handle, sb, bh);
   XattrHeader.h_refcount.set(bh.view, 0, XattrHeader.h_refcount.get(bh.view, 0) + by);
@@ -222,11 +221,7 @@ function* dropBlock(handle: Handle, inode: Ext4Inode, bh: BufferHead): Op<void> 
  * The inode goes: its block loses a user, values in inodes with the last user too.
  * @throws EUCLEAN
  */
-export function* xattrBlockRelease(
-  handle: Handle,
-  inode: Ext4Inode,
-  dead: DeadInodes,
-): Op<void> {
+export function* xattrBlockRelease(handle: Handle, inode: Ext4Inode, dead: DeadInodes): Op<void> {
   const block = yield* xattrBlock(inode);
   if (!block) return;
   try {

@@ -36,7 +36,8 @@ import { ext4OrphanAdd } from './orphan.ts';
 
 /**
  * Inodes of values that lost their last reference. Each is held once more; the caller puts them
- * (`putDead`) when it has no handle any more, because that frees their blocks in handles of its own.
+ * (`putDead`) when it has no handle any more, because that frees their blocks in handles of its
+ * own.
  */
 export type DeadInodes = Ext4Inode[];
 
@@ -98,8 +99,7 @@ function* checkValue(
     const hash = eaInodeValueHash(ea.sb.csumSeed, value);
     if (hash !== eaInodeHash(bh.view, at)) {
       const lustre =
-        RawInode.i_mtime.get(bh.view, at) >>> 0 === owner.ino &&
-        ea.generation === owner.generation;
+        RawInode.i_mtime.get(bh.view, at) >>> 0 === owner.ino && ea.generation === owner.generation;
       if (lustre) return;
       throw corrupted('ext4_inode', 'i_atime', { ino: ea.ino, why: 'hash of the value' });
     }

@@ -4,7 +4,8 @@
  *   first -> entry entry entry 0000 ....free.... value value value <- end
  *
  * Entries grow upwards, values downwards; between them is the room. In a block entries are sorted
- * (by index, length, bytes) and hashed, so that equal blocks can be shared; in an inode they are not.
+ * (by index, length, bytes) and hashed, so that equal blocks can be shared; in an inode they are
+ * not.
  * @source filesystems/ext4/attributes.rst; fs/ext4/xattr.c:check_xattrs(), ext4_xattr_set_entry()
  */
 import { corrupted } from '../../base/errno.ts';

@@ -154,7 +154,10 @@ export function* ext4XattrSet(
     const change = { handle, inode, index, name, dead };
     if (value) yield* store(change, value, old);
     else yield* remove(change, old?.inBlock ?? false);
-    if (old && old.fact.inum !== 0) yield* eaInodeDrop(handle, inode, old.fact.inum, dead);
+    if (old && old.fact.inum !== 0) {
+      yield* eaInodeDrop(handle, inode, old.fact.inum, dead);
+      inode.blocks = Math.max(0, inode.blocks - valueSectors(inode, old.fact.size));
+    }
     inode.ctime = inode.sb.now();
     inode.version++;
     yield* ext4MarkInodeDirty(handle, inode);
@@ -217,11 +220,22 @@ function* store(c: Change, bytes: Uint8Array, old: Found | null): Op<void> {
     if (!placed) yield* eaInodeDrop(handle, inode, inum, dead);
   }
   if (!placed) throw errno('ENOSPC', { ino: inode.ino });
+  inode.blocks += valueSectors(inode, bytes.length);
+}
+
+/**
+ * Whoever refers to a value in an inode pays for it: i_blocks counts whole clusters of it.
+ * @source fs/ext4/xattr.c:ext4_xattr_inode_alloc_quota()
+ */
+function valueSectors(inode: Ext4Inode, size: number): number {
+  const { blockSize, clusterBits } = inode.sb.geo;
+  const cluster = blockSize * 2 ** clusterBits;
+  return (Math.ceil(size / cluster) * cluster) / 512;
 }
 
 /**
  * The inode is being freed: its block loses a user, values in inodes lose theirs.
- * @returns inodes of values, to be put (putDead) when no handle is open
+ * @returns inodes of values, to be put when no handle is open
  * @throws EUCLEAN
  * @context Inside `handle`; nobody else has the inode.
  */

@@ -4,10 +4,10 @@
  * A file system is what it puts into the ops tables. This one answers every question of the VFS in
  * the simplest true way; ext4 answers the same questions from a disk.
  *
- * Data lies in the page cache and nowhere else. A folio that was written is pinned by a reference of
- * ours (`private` says so), so that reclaim leaves it alone; one that was only read is a hole full
- * of zeros and may go. A directory is a Map of names; each name holds a reference of its inode,
- * because an inode that left memory would be lost.
+ * Data lies in the page cache and nowhere else. A folio that was written is pinned by a reference
+ * of ours (`private` says so), so that reclaim leaves it alone; one that was only read is a hole
+ * full of zeros and may go. A directory is a Map of names; each name holds a reference of its
+ * inode, because an inode that left memory would be lost.
  *
  * Locks: none of our own. Names, sizes and attributes change under i_rwsem, which the VFS holds
  * when it calls (writeIter takes it itself).
@@ -31,7 +31,13 @@ import { inodeInitOwner } from '../../vfs/cred.ts';
 import { type Dentry, dInstantiate, dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileOperations } from '../../vfs/file.ts';
 import { Inode, type InodeOperations, S_IFDIR, S_IFLNK, S_IFREG } from '../../vfs/inode.ts';
-import { ihold, insertInodeLocked, iput, iputNowait, unlockNewInode } from '../../vfs/inode-cache.ts';
+import {
+  ihold,
+  insertInodeLocked,
+  iput,
+  iputNowait,
+  unlockNewInode,
+} from '../../vfs/inode-cache.ts';
 import { dirModified, emitDots, inodeChanged, noopFsync } from '../../vfs/libfs.ts';
 import { lockInode } from '../../vfs/namei.ts';
 import { genericLlseek, genericWriteChecks } from '../../vfs/read-write.ts';

@@ -1,15 +1,31 @@
 /**
  * The host's time: wall clock in nanoseconds, and timers that do not keep a program alive.
+ *
+ * A program of synchronous calls never turns its event loop, so each timer can go off in two ways:
+ * by the host's timer, or by runDue(), which the scheduler calls after each operation.
  */
 import { performance } from 'node:perf_hooks';
 import type { Clock, Timespec } from '../../sched/clock.ts';
 
 /** How long the offset between wall clock and monotonic clock is trusted, ms. */
 const RESYNC_MS = 1000;
+/** Looking at the time costs as much as a cached look-up: runDue() does it now and then only. */
+const LOOK_EVERY = 16;
+/** setTimeout() takes 31 bits. */
+const LONGEST_MS = 0x7fff_ffff;
+
+interface Timer {
+  readonly due: number;
+  readonly then: () => void;
+  readonly host: NodeJS.Timeout;
+}
 
 export class NodeClock implements Clock {
   private baseWall = Date.now();
   private baseMono = performance.now();
+  private readonly timers = new Set<Timer>();
+  private nextDue = Infinity;
+  private calls = 0;
 
   realtime(): Timespec {
     let since = performance.now() - this.baseMono;
@@ -28,10 +44,48 @@ export class NodeClock implements Clock {
   }
 
   after(ms: number, then: () => void): () => void {
-    const timer = setTimeout(then, ms);
-    timer.unref();
-    return () => {
-      clearTimeout(timer);
+    const fire = (): void => {
+      if (this.take(timer)) then();
     };
+    const host = setTimeout(fire, Math.min(ms, LONGEST_MS));
+    host.unref();
+    const timer: Timer = { due: performance.now() + ms, then, host };
+    this.timers.add(timer);
+    this.nextDue = Math.min(this.nextDue, timer.due);
+    return () => {
+      this.take(timer);
+    };
+  }
+
+  runDue(): void {
+    if (this.nextDue === Infinity || ++this.calls % LOOK_EVERY !== 0) return;
+    if (performance.now() >= this.nextDue) this.runUntil(performance.now());
+  }
+
+  waitDue(): boolean {
+    if (this.nextDue === Infinity) return false;
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let left = this.nextDue - performance.now(); left > 0;) {
+      Atomics.wait(cell, 0, 0, left);
+      left = this.nextDue - performance.now();
+    }
+    this.runUntil(performance.now());
+    return true;
+  }
+
+  /** Run what was due at `now`; timers set on the way are later ones. */
+  private runUntil(now: number): void {
+    const due = [...this.timers].filter((timer) => timer.due <= now);
+    for (const timer of due.sort((a, b) => a.due - b.due)) if (this.take(timer)) timer.then();
+  }
+
+  /** The timer is spent. @returns false: it was before */
+  private take(timer: Timer): boolean {
+    if (!this.timers.delete(timer)) return false;
+    clearTimeout(timer.host);
+    if (timer.due > this.nextDue) return true;
+    this.nextDue = Infinity;
+    for (const left of this.timers) this.nextDue = Math.min(this.nextDue, left.due);
+    return true;
   }
 }

@@ -39,6 +39,8 @@ export class FileDevice implements BlockDriver {
   readonly readOnly: boolean;
   readonly synchronous = true;
   readonly queueDepth = 1;
+  /** It was empty when it was opened: it reads as zero wherever nothing was written. */
+  readonly fresh: boolean;
   private fd: number;
 
   /** @throws the host's error (ENOENT, EACCES, ...) as Node gives it */
@@ -48,6 +50,7 @@ export class FileDevice implements BlockDriver {
     const access = this.readOnly ? constants.O_RDONLY : constants.O_RDWR;
     this.fd = openSync(path, access | create, 0o666);
     try {
+      this.fresh = fstatSync(this.fd).size === 0;
       if (options.create && options.size !== undefined) ftruncateSync(this.fd, options.size);
       this.size = bytes(roundDown(sizeOf(this.fd), SECTOR_SIZE));
     } catch (e) {
@@ -87,7 +90,7 @@ export class FileDevice implements BlockDriver {
   /** Write zeroes where the file holds anything else; holes of a sparse file stay holes. */
   private zero(offset: number, length: number): void {
     const probe = new Uint8Array(ZEROES.length);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const n = Math.min(length - done, ZEROES.length);
       const got = readSync(this.fd, probe, 0, n, offset + done);
       if (got < n || probe.some((byte, i) => i < n && byte !== 0)) {

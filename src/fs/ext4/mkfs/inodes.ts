@@ -5,7 +5,13 @@
 import { assert } from '../../../base/assert.ts';
 import { ino } from '../../../base/units.ts';
 import { JBD2_MAGIC_NUMBER, JBD2_SUPERBLOCK_V2, JournalSuperblock } from '../../../jbd2/disk.ts';
-import { initDirEntryTail, DirEntry2, DirEntryTail, EXT4_FT_DIR, recLenToDisk } from '../disk/dirent.ts';
+import {
+  initDirEntryTail,
+  DirEntry2,
+  DirEntryTail,
+  EXT4_FT_DIR,
+  recLenToDisk,
+} from '../disk/dirent.ts';
 import {
   EXT4_EXT_MAGIC,
   EXT_INIT_MAX_LEN,
@@ -227,7 +233,7 @@ export class InodeMaker {
     const iBlock = new Uint8Array(60);
     let blocks = 0;
     if (plan.reservedGdt > 0) {
-      const dindNr = this.space.allocate(0, 1);
+      const dindNr = this.space.allocate(0, plan.ratio);
       const dind = rawBlock(this.put(dindNr)).view;
       new DataView(iBlock.buffer).setUint32(13 * 4, dindNr, true);
       const copies: number[] = [];
@@ -237,7 +243,9 @@ export class InodeMaker {
         const nr = plan.firstDataBlock + offset;
         dind.setUint32(((plan.gdtBlocks + i) % slots) * 4, nr, true);
         const list = rawBlock(this.put(nr)).view;
-        copies.forEach((g, k) => { list.setUint32(k * 4, groupStart(plan, g) + offset, true); });
+        copies.forEach((g, k) => {
+          list.setUint32(k * 4, groupStart(plan, g) + offset, true);
+        });
       }
       blocks = 1 + plan.reservedGdt * (1 + copies.length);
     }
@@ -268,7 +276,10 @@ export class InodeMaker {
     const extents = hasFeature(this.plan.features, 'extent');
     const extra = extents
       ? this.extentMap(iBlock, number, runs)
-      : this.pointerMap(iBlock, runs.flatMap((r) => Array.from({ length: r.len }, (_, i) => r.start + i)));
+      : this.pointerMap(
+          iBlock,
+          runs.flatMap((r) => Array.from({ length: r.len }, (_, i) => r.start + i)),
+        );
     const inode: NewInode = {
       number,
       mode,
@@ -312,14 +323,20 @@ export class InodeMaker {
     let meta = 0;
     const table = (list: readonly number[]): number => {
       meta++;
-      const nr = this.space.allocate(data[0]!, 1);
+      const nr = this.space.allocate(data[0]!, this.plan.ratio);
       const view = rawBlock(this.put(nr)).view;
-      list.forEach((p, i) => { view.setUint32(i * 4, p, true); });
+      list.forEach((p, i) => {
+        view.setUint32(i * 4, p, true);
+      });
       return nr;
     };
-    data.slice(0, 12).forEach((p, i) => { root.setUint32(i * 4, p, true); });
+    data.slice(0, 12).forEach((p, i) => {
+      root.setUint32(i * 4, p, true);
+    });
     const level = (list: readonly number[], depth: number): number =>
-      depth === 0 ? table(list) : table(chunks(list, slots ** depth).map((c) => level(c, depth - 1)));
+      depth === 0
+        ? table(list)
+        : table(chunks(list, slots ** depth).map((c) => level(c, depth - 1)));
     let from = 12;
     for (let depth = 0; depth < 3 && from < data.length; depth++) {
       const span = slots ** (depth + 1);
@@ -345,7 +362,13 @@ export class InodeMaker {
     return image;
   }
 
-  private writeInode(data: Uint8Array, at: number, number: number, i: NewInode | null, time: number): void {
+  private writeInode(
+    data: Uint8Array,
+    at: number,
+    number: number,
+    i: NewInode | null,
+    time: number,
+  ): void {
     const b = rawBlock(data);
     const v = b.view;
     const { inodeSize, blockSize, features } = this.plan;
@@ -425,4 +448,3 @@ function chunks<T>(list: readonly T[], size: number): T[][] {
   for (let i = 0; i < list.length; i += size) out.push(list.slice(i, i + size));
   return out;
 }
-

@@ -13,7 +13,9 @@ import type { MkfsOptions } from './plan.ts';
 
 const MIB = 1 << 20;
 const dir = mkdtempSync(join(tmpdir(), 'foliofs-mkfs-'));
-afterAll(() => { rmSync(dir, { recursive: true }); });
+afterAll(() => {
+  rmSync(dir, { recursive: true });
+});
 
 const identity = { uuid: new Uint8Array(16).fill(0x5a), hashSeed: new Uint8Array(16).fill(0xa5) };
 
@@ -37,9 +39,15 @@ function facts(path: string): string[] {
   const text = execFileSync('dumpe2fs', [path], { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
   return text
     .split('\n')
-    .filter((l) => !/UUID|time|created|Lifetime|Hash Seed|Checksum:|checksum seed|Last checked/i.test(l))
+    .filter(
+      (l) => !/UUID|time|created|Lifetime|Hash Seed|Checksum:|checksum seed|Last checked/i.test(l),
+    )
     .map((l) => l.replace(/,? ?csum 0x[0-9a-f]+/, ''))
-    .map((l) => l.replace(/ITABLE_ZEROED/, '').replace(/ ?\[[ ,]*\]|, ?\]/, (m) => (m.includes(',') ? ']' : '')));
+    .map((l) =>
+      l
+        .replace(/ITABLE_ZEROED/, '')
+        .replace(/ ?\[[ ,]*\]|, ?\]/, (m) => (m.includes(',') ? ']' : '')),
+    );
 }
 
 function e2fsck(path: string): string {
@@ -58,17 +66,52 @@ const cases: [string, number, string[], Omit<MkfsOptions, 'time'>][] = [
   ['ext4 2 KiB blocks', 100 * MIB, ['-t', 'ext4', '-b', '2048'], { blockSize: 2048 }],
   ['ext3', 64 * MIB, ['-t', 'ext3'], { type: 'ext3' }],
   ['ext2', 64 * MIB, ['-t', 'ext2'], { type: 'ext2' }],
-  ['ext2 without sparse_super', 64 * MIB, ['-t', 'ext2', '-O', '^sparse_super,^resize_inode'], { type: 'ext2', features: '^sparse_super,^resize_inode' }],
+  [
+    'ext2 without sparse_super',
+    64 * MIB,
+    ['-t', 'ext2', '-O', '^sparse_super,^resize_inode'],
+    { type: 'ext2', features: '^sparse_super,^resize_inode' },
+  ],
   ['no journal', 64 * MIB, ['-t', 'ext4', '-O', '^has_journal'], { features: '^has_journal' }],
   ['no flex_bg', 200 * MIB, ['-t', 'ext4', '-O', '^flex_bg'], { features: '^flex_bg' }],
   ['no 64bit', 200 * MIB, ['-t', 'ext4', '-O', '^64bit'], { features: '^64bit' }],
-  ['uninit_bg', 200 * MIB, ['-t', 'ext4', '-O', '^metadata_csum,uninit_bg'], { features: '^metadata_csum,uninit_bg' }],
-  ['no checksums', 200 * MIB, ['-t', 'ext4', '-O', '^metadata_csum'], { features: '^metadata_csum' }],
-  ['meta_bg', 200 * MIB, ['-t', 'ext4', '-O', 'meta_bg,^resize_inode'], { features: 'meta_bg,^resize_inode' }],
-  ['sparse_super2', 200 * MIB, ['-t', 'ext4', '-O', 'sparse_super2'], { features: 'sparse_super2' }],
+  [
+    'uninit_bg',
+    200 * MIB,
+    ['-t', 'ext4', '-O', '^metadata_csum,uninit_bg'],
+    { features: '^metadata_csum,uninit_bg' },
+  ],
+  [
+    'no checksums',
+    200 * MIB,
+    ['-t', 'ext4', '-O', '^metadata_csum'],
+    { features: '^metadata_csum' },
+  ],
+  [
+    'meta_bg',
+    200 * MIB,
+    ['-t', 'ext4', '-O', 'meta_bg,^resize_inode'],
+    { features: 'meta_bg,^resize_inode' },
+  ],
+  [
+    'sparse_super2',
+    200 * MIB,
+    ['-t', 'ext4', '-O', 'sparse_super2'],
+    { features: 'sparse_super2' },
+  ],
   ['bigalloc', 600 * MIB, ['-t', 'ext4', '-O', 'bigalloc'], { features: 'bigalloc' }],
-  ['inline_data, large_dir, ea_inode', 64 * MIB, ['-t', 'ext4', '-O', 'inline_data,large_dir,ea_inode'], { features: 'inline_data,large_dir,ea_inode' }],
-  ['-N, -m, -L', 64 * MIB, ['-t', 'ext4', '-N', '5000', '-m', '1', '-L', 'hello'], { inodes: 5000, reservedPercent: 1, label: 'hello' }],
+  [
+    'inline_data, large_dir, ea_inode',
+    64 * MIB,
+    ['-t', 'ext4', '-O', 'inline_data,large_dir,ea_inode'],
+    { features: 'inline_data,large_dir,ea_inode' },
+  ],
+  [
+    '-N, -m, -L',
+    64 * MIB,
+    ['-t', 'ext4', '-N', '5000', '-m', '1', '-L', 'hello'],
+    { inodes: 5000, reservedPercent: 1, label: 'hello' },
+  ],
   ['128 byte inodes', 64 * MIB, ['-t', 'ext4', '-I', '128'], { inodeSize: 128 }],
   ['large journal', 300 * MIB, ['-t', 'ext4', '-J', 'size=100'], { journalSize: 100 }],
 ];
@@ -97,5 +140,7 @@ test('the judges can tell: a damaged descriptor is not clean', () => {
 });
 
 test('features that are not made are refused by name', () => {
-  expect(() => { ours(join(dir, 'q.img'), 8 * MIB, { features: 'quota,mmp' }); }).toThrow(/quota,mmp/);
+  expect(() => {
+    ours(join(dir, 'q.img'), 8 * MIB, { features: 'quota,mmp' });
+  }).toThrow(/quota,mmp/);
 });

@@ -35,7 +35,16 @@ import {
 import { EXT4_SUPER_OFFSET, EXT4_SUPER_SIZE, Superblock } from '../disk/superblock.ts';
 import { hasFeature } from '../features.ts';
 import { InodeMaker, LOST_FOUND_INO } from './inodes.ts';
-import { baseMeta, groupEnd, groupGdt, groupStart, hasSuper, type MkfsOptions, type Plan, planFs } from './plan.ts';
+import {
+  baseMeta,
+  groupEnd,
+  groupGdt,
+  groupStart,
+  hasSuper,
+  type MkfsOptions,
+  type Plan,
+  planFs,
+} from './plan.ts';
 import { type Run, Space } from './space.ts';
 import { superBlock } from './superblock.ts';
 import { type GroupTables, placeTables } from './tables.ts';
@@ -64,6 +73,7 @@ export function* mkfs(
   const plan = planFs(device.size, o);
   const space = new Space(plan);
   const tables = placeTables(plan, space);
+  const overhead = overheadClusters(plan, space);
   const csumSeed = csumSeedOfUuid(identity.uuid);
   const maker = new InodeMaker(plan, space, csumSeed);
   maker.directories(o.rootOwner ?? { uid: 0, gid: 0 }, o.rootMode ?? 0o755);
@@ -75,10 +85,26 @@ export function* mkfs(
   yield* writer.blocks(maker.blocks);
   yield* writer.blocks(maker.tableBlocks(tables[0]!.inodeTable, o.time));
   yield* writer.blocks(made.bitmaps());
-  const sb = superBlock(plan, o, identity, journal, made.freeBlocks, made.freeInodes, csumSeed);
+  const sb = superBlock(
+    plan,
+    o,
+    identity,
+    journal,
+    made.freeBlocks,
+    made.freeInodes,
+    csumSeed,
+    overhead,
+  );
   yield* writeSupers(writer, plan, sb, made.descriptors());
   yield* device.flush();
   return { plan, freeBlocks: made.freeBlocks, freeInodes: made.freeInodes };
+}
+
+/** Clusters that no file will ever have: metadata of all groups, and the journal to come. */
+function overheadClusters(plan: Plan, space: Space): number {
+  let clusters = plan.firstDataBlock + Math.ceil(plan.journalBlocks / plan.ratio);
+  for (let g = 0; g < plan.groupsCount; g++) clusters += space.usedClusters(g);
+  return clusters;
 }
 
 /** Writes blocks, neighbours together. */
@@ -93,7 +119,7 @@ class Writer {
 
   *blocks(image: ReadonlyMap<number, Uint8Array>): Op<void> {
     const order = [...image.keys()].sort((a, b) => a - b);
-    for (let i = 0; i < order.length; ) {
+    for (let i = 0; i < order.length;) {
       const first = order[i]!;
       const parts: Uint8Array[] = [];
       while (order[i] === first + parts.length && parts.length * this.blockSize < MAX_WRITE) {
@@ -101,7 +127,9 @@ class Writer {
         i++;
       }
       const data = new Uint8Array(parts.length * this.blockSize);
-      parts.forEach((p, k) => { data.set(p, k * this.blockSize); });
+      parts.forEach((p, k) => {
+        data.set(p, k * this.blockSize);
+      });
       yield* this.device.transfer('write', first * this.blockSize, data);
     }
   }
@@ -122,7 +150,8 @@ function* clearOld(
 ): Op<void> {
   yield* writer.zero(0, plan.firstDataBlock + 1);
   for (let g = 0; g < plan.groupsCount; g++) {
-    if (hasSuper(plan, g)) yield* writer.zero(groupStart(plan, g), 1 + plan.gdtBlocks + plan.reservedGdt);
+    if (hasSuper(plan, g))
+      yield* writer.zero(groupStart(plan, g), 1 + plan.gdtBlocks + plan.reservedGdt);
   }
   for (const t of tables) yield* writer.zero(t.inodeTable, plan.itable);
   // Journal blocks of an older file system could pass for transactions of this one.
@@ -193,7 +222,8 @@ class Groups {
     const { blockSize, inodesPerGroup } = this.plan;
     const map = new Uint8Array(blockSize);
     setBits(map, 0, this.usedInodes(group));
-    if (inodesPerGroup < blockSize * 8) setBits(map, inodesPerGroup, blockSize * 8 - inodesPerGroup);
+    if (inodesPerGroup < blockSize * 8)
+      setBits(map, inodesPerGroup, blockSize * 8 - inodesPerGroup);
     return map;
   }
 
@@ -217,7 +247,9 @@ class Groups {
   private descriptor(v: DataView, at: number, g: number, bytes: Uint8Array): void {
     const { descSize, inodesPerGroup, blocksPerGroup, ratio } = this.plan;
     const t = this.tables[g]!;
-    const set = (field: typeof bgInodeTable, value: number): void => { field.set(v, at, descSize, value); };
+    const set = (field: typeof bgInodeTable, value: number): void => {
+      field.set(v, at, descSize, value);
+    };
     set(bgBlockBitmap, t.blockBitmap);
     set(bgInodeBitmap, t.inodeBitmap);
     set(bgInodeTable, t.inodeTable);
@@ -234,7 +266,8 @@ class Groups {
     const b = { data: bytes, view: v };
     if (this.has('metadata_csum')) {
       const clusters = blocksPerGroup / ratio;
-      const csum = (map: Uint8Array, units: number): number => bitmapCsum(this.csumSeed, map, units);
+      const csum = (map: Uint8Array, units: number): number =>
+        bitmapCsum(this.csumSeed, map, units);
       if (!this.blockUninit(g)) set(bgBlockBitmapCsum, csum(this.space.bitmap(g), clusters));
       if (!this.inodeUninit(g)) set(bgInodeBitmapCsum, csum(this.inodeBitmap(g), inodesPerGroup));
       GroupDesc.bg_checksum.set(v, at, groupDescCsum(this.csumSeed, g, b, at, descSize));

@@ -175,8 +175,16 @@ export function planFs(size: number, o: MkfsOptions): Plan {
   const features = chooseFeatures(o);
   const bigalloc = hasFeature(features, 'bigalloc');
   const ratio = bigalloc ? (o.clusterSize ?? 16 * blockSize) / blockSize : 1;
-  if (!isPowerOfTwo(ratio) || (o.clusterSize !== undefined && !bigalloc) || (bigalloc && ratio < 2)) {
-    throw errno('EINVAL', { clusterSize: o.clusterSize }, 'cluster size needs bigalloc, a power of two of blocks');
+  if (
+    !isPowerOfTwo(ratio) ||
+    (o.clusterSize !== undefined && !bigalloc) ||
+    (bigalloc && ratio < 2)
+  ) {
+    throw errno(
+      'EINVAL',
+      { clusterSize: o.clusterSize },
+      'cluster size needs bigalloc, a power of two of blocks',
+    );
   }
   const firstDataBlock = blockSize === KIB && !bigalloc ? 1 : 0;
   const blocksPerGroup = Math.min(blockSize * 8, 65528) * ratio;

@@ -57,26 +57,30 @@ export class Space {
     }
   }
 
-  /** First free run of up to `len` blocks at or after `goal`, whole only if `whole`. */
-  find(goal: number, len: number, whole = true): Run | null {
-    const { blocksCount, ratio } = this.plan;
-    let at = Math.ceil(Math.max(goal, this.plan.firstDataBlock) / ratio) * ratio;
+  /**
+   * First free run of up to `len` blocks at or after `goal`, whole only if `whole`.
+   * @param align  blocks: a cluster for what files have, 1 for metadata, which may share clusters
+   */
+  find(goal: number, len: number, whole = true, align = this.plan.ratio): Run | null {
+    const { blocksCount } = this.plan;
+    let at = Math.ceil(Math.max(goal, this.plan.firstDataBlock) / align) * align;
     for (let i = this.after(at); at < blocksCount; i++) {
       const next = this.used[i];
-      const stop = next ? next.start : blocksCount;
+      const stop = next ? next.start - (next.start % align) : blocksCount;
       if (stop > at) {
         const room = Math.min(len, stop - at);
         if (room === len || !whole) return { start: at, len: room };
       }
       if (!next) return null;
-      at = Math.max(at, Math.ceil(next.end / ratio) * ratio);
+      at = Math.max(at, Math.ceil(next.end / align) * align);
     }
     return null;
   }
 
   /** Take `len` blocks in one run at or after `goal`. @throws ENOSPC */
-  allocate(goal: number, len: number): number {
-    const run = this.find(goal, len) ?? this.find(this.plan.firstDataBlock, len);
+  allocate(goal: number, len: number, align = this.plan.ratio): number {
+    const run =
+      this.find(goal, len, true, align) ?? this.find(this.plan.firstDataBlock, len, true, align);
     if (!run) throw errno('ENOSPC', { blocks: len }, 'the device is too small for its metadata');
     this.take(run);
     return run.start;
@@ -85,7 +89,7 @@ export class Space {
   /** Take `len` blocks in as few runs as it goes, from `goal` on. @throws ENOSPC */
   allocateRuns(goal: number, len: number): Run[] {
     const runs: Run[] = [];
-    for (let left = len, at = goal; left > 0; ) {
+    for (let left = len, at = goal; left > 0;) {
       const run = this.find(at, left, false) ?? this.find(this.plan.firstDataBlock, left, false);
       if (!run) throw errno('ENOSPC', { blocks: left }, 'the device is too small for a journal');
       this.take(run);
@@ -103,7 +107,8 @@ export class Space {
     return clusters - this.usedClusters(group);
   }
 
-  private usedClusters(group: number): number {
+  /** Clusters in use in a group, wholly or in part. */
+  usedClusters(group: number): number {
     let count = 0;
     let last = -1;
     for (const { from, to } of this.clusterRuns(group)) {

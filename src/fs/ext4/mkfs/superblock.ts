@@ -29,7 +29,7 @@ import {
 } from '../disk/superblock.ts';
 import { hasFeature, writeFeatures } from '../features.ts';
 import type { NewInode } from './inodes.ts';
-import { backupGroups, baseMeta, type MkfsOptions, type Plan } from './plan.ts';
+import { backupGroups, type MkfsOptions, type Plan } from './plan.ts';
 
 function padded(text: string, size: number): Uint8Array {
   const out = new Uint8Array(size);
@@ -45,6 +45,7 @@ export function superBlock(
   freeBlocks: number,
   freeInodes: number,
   csumSeed: number,
+  overhead: number,
 ): Uint8Array {
   const bytes = new Uint8Array(EXT4_SUPER_SIZE);
   const v = rawBlock(bytes).view;
@@ -97,16 +98,9 @@ export function superBlock(
     S.s_backup_bgs.set(v, 0, new Uint8Array(words.buffer));
   }
   for (const time of [sMkfsTime, sWtime, sLastcheck]) time.set(v, 0, o.time);
-  S.s_overhead_clusters.set(v, 0, overhead(plan));
+  S.s_overhead_clusters.set(v, 0, overhead);
   if (journal) journalBackup(v, journal);
   return bytes;
-}
-
-/** Clusters that no file will ever have: metadata of all groups, and the journal. */
-function overhead(plan: Plan): number {
-  let blocks = plan.firstDataBlock + plan.journalBlocks;
-  for (let g = 0; g < plan.groupsCount; g++) blocks += baseMeta(plan, g) + 2 + plan.itable;
-  return Math.ceil(blocks / plan.ratio);
 }
 
 /** Where the journal is, once more: for e2fsck, should inode 8 be lost. */
@@ -120,4 +114,3 @@ function journalBackup(v: DataView, journal: NewInode): void {
   Superblock.s_jnl_backup_type.set(v, 0, EXT3_JNL_BACKUP_BLOCKS);
   Superblock.s_jnl_blocks.set(v, 0, words);
 }
-

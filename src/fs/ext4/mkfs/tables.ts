@@ -18,14 +18,18 @@ export function placeTables(plan: Plan, space: Space): GroupTables[] {
   const tables: GroupTables[] = [];
   for (let first = 0; first < plan.groupsCount; first += plan.flex) {
     const n = Math.min(plan.flex, plan.groupsCount - first);
-    const group = Array.from({ length: n }, () => ({ blockBitmap: 0, inodeBitmap: 0, inodeTable: 0 }));
+    const group = Array.from({ length: n }, () => ({
+      blockBitmap: 0,
+      inodeBitmap: 0,
+      inodeTable: 0,
+    }));
     const goal = groupStart(plan, first);
     // A lone group leaves the places that its neighbours would have, should the device grow.
     const gap = n === 1 && plan.flex > 1 ? plan.flex : 0;
-    for (const t of group) t.blockBitmap = space.allocate(goal, 1);
-    for (const t of group) t.inodeBitmap = space.allocate(gap ? t.blockBitmap + gap : goal, 1);
+    for (const t of group) t.blockBitmap = space.allocate(goal, 1, 1);
+    for (const t of group) t.inodeBitmap = space.allocate(gap ? t.blockBitmap + gap : goal, 1, 1);
     for (const t of group) {
-      t.inodeTable = space.allocate(gap ? t.inodeBitmap + gap : goal, plan.itable);
+      t.inodeTable = space.allocate(gap ? t.inodeBitmap + gap : goal, plan.itable, 1);
     }
     tables.push(...group);
   }

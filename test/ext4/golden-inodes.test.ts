@@ -46,7 +46,8 @@ function factsOf(m: Mounted, inode: Ext4Inode, node: Node): Partial<Node> {
   if (node.crtime !== undefined && inode.btime) facts.crtime = timeText(inode.btime);
   if (node.flags !== undefined) facts.flags = (inode.iFlags >>> 0).toString(16);
   if (node.generation !== undefined) facts.generation = inode.generation;
-  if (node.rdev !== undefined) facts.rdev = `${(inode.rdev >>> 8) & 0xfff}:${(inode.rdev & 0xff) | ((inode.rdev >>> 12) & 0xfff00)}`;
+  if (node.rdev !== undefined)
+    facts.rdev = `${(inode.rdev >>> 8) & 0xfff}:${(inode.rdev & 0xff) | ((inode.rdev >>> 12) & 0xfff00)}`;
   return facts;
 }
 
@@ -55,7 +56,7 @@ function hashOf(m: Mounted, inode: Ext4Inode, ranges: [number, number][]): strin
   const buffer = new Uint8Array(1 << 18);
   const ra = new FileRaState(inode.mapping.folioSize);
   for (const [start, end] of ranges) {
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const part = buffer.subarray(0, Math.min(buffer.length, end - at));
       const n = m.run(filemapRead(inode.mapping, ra, IovIter.of(part), at));
       expect(n).toBeGreaterThan(0);
@@ -66,7 +67,22 @@ function hashOf(m: Mounted, inode: Ext4Inode, ranges: [number, number][]): strin
   return hash.digest('hex');
 }
 
-const KEYS = ['type', 'mode', 'uid', 'gid', 'nlink', 'size', 'blocks', 'atime', 'mtime', 'ctime', 'crtime', 'rdev', 'flags', 'generation'] as const;
+const KEYS = [
+  'type',
+  'mode',
+  'uid',
+  'gid',
+  'nlink',
+  'size',
+  'blocks',
+  'atime',
+  'mtime',
+  'ctime',
+  'crtime',
+  'rdev',
+  'flags',
+  'generation',
+] as const;
 
 function check(m: Mounted, nr: string, node: Node, wrong: string[]): void {
   let inode: Ext4Inode;
@@ -94,7 +110,8 @@ function check(m: Mounted, nr: string, node: Node, wrong: string[]): void {
   } catch (e) {
     const code = e instanceof FsError ? e.code : String(e);
     if (!node.error) wrong.push(`${nr}: ${(e as Error).message}`);
-    else if (code !== node.error && !(code === 'EUCLEAN')) wrong.push(`${nr}: ${code}, want ${node.error}`);
+    else if (code !== node.error && !(code === 'EUCLEAN'))
+      wrong.push(`${nr}: ${code}, want ${node.error}`);
   }
   m.run(m.sb.sops.evictInode(inode));
   m.sb.inodes.delete(inode.ino);
