@@ -23,6 +23,8 @@ export class Cli {
   readonly json: boolean;
   readonly command: string;
   status: number = EXIT_OK;
+  /** How many things failed so far. */
+  failures = 0;
   private trees = new Map<string, ImageTree>();
   private volumes: Volumes | null = null;
   private readonly host = new HostTree();
@@ -36,6 +38,7 @@ export class Cli {
   fail(where: string, e: unknown): void {
     if (e instanceof UsageError) throw e;
     const cause = causeOf(e);
+    this.failures++;
     this.status = Math.max(this.status, EXIT_FAILED);
     if (cause === null) printError(`foliofs: ${this.command}: ${defect(where, e)}`);
     else printError(`foliofs: ${this.command}: ${where}: ${cause}`);

@@ -84,6 +84,11 @@ export class Volume {
     this.holding?.release();
   }
 
+  /** Let go without writing: the image is thrown away. After close() nothing is left to do. */
+  abandon(): void {
+    this.file.close();
+  }
+
   /** Write everything and let go. @throws EIO, ENOSPC: something did not reach the image */
   close(): void {
     try {
