@@ -1,0 +1,166 @@
+/**
+ * Make every item in a mounted image: names in byte order, the files of a directory before its
+ * subdirectories, so that equal trees give equal images and neighbours lie together.
+ */
+import { type Name, nameToText } from '../../base/name.ts';
+import type { Op } from '../../sched/op.ts';
+import { sysFchmod, sysFchown, sysFtruncate, sysFutimens, sysUtimens } from '../../syscall/attr.ts';
+import { sysLink, sysMkdir, sysMknod, sysRmdir, sysSymlink } from '../../syscall/dir.ts';
+import { sysClose, sysOpen } from '../../syscall/open.ts';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, type Process } from '../../syscall/process.ts';
+import { sysPwrite } from '../../syscall/read-write.ts';
+import { sysFsetxattr, sysSetxattr } from '../../syscall/xattr.ts';
+import type { Cred } from '../../vfs/cred.ts';
+import { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_WRONLY } from '../../vfs/file.ts';
+import { causeOf, CliError, hasCode } from '../errors.ts';
+import { sortNames } from '../image-tree.ts';
+import { joinPath } from '../location.ts';
+import { S_IFLNK } from '../tree.ts';
+import type { Volume } from '../volume.ts';
+import type { Item } from './item.ts';
+
+const CHUNK = 1 << 20;
+/** Set-id and sticky bits, which a change of owner would take away. */
+const SPECIAL_BITS = 0o7000;
+
+interface Level {
+  readonly fd: number;
+  readonly path: Name;
+  readonly item: Item;
+  readonly subdirs: Name[];
+}
+
+export class Populator {
+  private readonly volume: Volume;
+  private readonly p: Process;
+  private readonly cred: { -readonly [K in keyof Cred]: Cred[K] };
+  private readonly buffer = new Uint8Array(CHUNK);
+  private readonly moved: (bytes: number) => void;
+
+  /** @param moved  told about each piece of data */
+  constructor(volume: Volume, moved: (bytes: number) => void) {
+    this.volume = volume;
+    this.p = volume.process;
+    // Who makes a file owns it: one journal handle less than with chown afterwards.
+    this.cred = this.p.cred;
+    this.cred.umask = 0;
+    this.moved = moved;
+  }
+
+  /** The whole tree. @throws what the image or a source throws, with the path */
+  fill(root: Item): void {
+    const stack: Level[] = [this.enter('/' as Name, AT_FDCWD, '/' as Name, root)];
+    for (let level = stack.at(-1); level !== undefined; level = stack.at(-1)) {
+      const name = level.subdirs.pop();
+      if (name === undefined) {
+        this.at(level.path, this.leave(level));
+        stack.pop();
+        continue;
+      }
+      const child = level.item.children!.get(name)!;
+      const path = joinPath(level.path, name);
+      this.at(path, this.makeDirectory(level.fd, name, child));
+      stack.push(this.enter(name, level.fd, path, child));
+    }
+  }
+
+  /** Open a directory and make all in it that is not a directory. */
+  private enter(name: Name, dirfd: number, path: Name, item: Item): Level {
+    const fd = this.at(path, sysOpen(this.p, name, O_RDONLY | O_DIRECTORY, 0, dirfd));
+    const subdirs: Name[] = [];
+    for (const child of sortNames([...item.children!.keys()])) {
+      const what = item.children!.get(child)!;
+      if (what.children) subdirs.push(child);
+      else this.at(joinPath(path, child), this.make(fd, child, joinPath(path, child), what));
+    }
+    return { fd, path, item, subdirs: subdirs.reverse() };
+  }
+
+  private *makeDirectory(dirfd: number, name: Name, item: Item): Op<void> {
+    this.actAs(item);
+    try {
+      // Without set-id bits and ACLs while it fills: nothing is inherited.
+      yield* sysMkdir(this.p, name, 0o700, dirfd);
+    } catch (e) {
+      // lost+found is there already.
+      if (!hasCode(e, 'EEXIST')) throw e;
+    }
+  }
+
+  private *leave({ fd, item }: Level): Op<void> {
+    this.actAs(item);
+    yield* sysFchown(this.p, fd, item.uid, item.gid);
+    yield* sysFchmod(this.p, fd, item.mode & 0o7777);
+    for (const { name, value } of item.xattrs) yield* sysFsetxattr(this.p, fd, name, value);
+    yield* sysFutimens(this.p, fd, item.atime, item.mtime);
+    yield* sysClose(this.p, fd);
+  }
+
+  private *make(dirfd: number, name: Name, path: Name, item: Item): Op<void> {
+    if (item.made !== null) {
+      yield* sysLink(this.p, item.made, name, 0, AT_FDCWD, dirfd);
+      return;
+    }
+    this.actAs(item);
+    try {
+      yield* this.makeNew(dirfd, name, path, item);
+    } catch (e) {
+      if (!hasCode(e, 'EEXIST')) throw e;
+      yield* sysRmdir(this.p, path); // a file in the place of lost+found
+      yield* this.makeNew(dirfd, name, path, item);
+    }
+    item.made = path;
+  }
+
+  private *makeNew(dirfd: number, name: Name, path: Name, item: Item): Op<void> {
+    if (item.isReg) {
+      yield* this.makeFile(dirfd, name, item);
+      return;
+    }
+    if (item.type === S_IFLNK) yield* sysSymlink(this.p, item.target ?? ('' as Name), name, dirfd);
+    else yield* sysMknod(this.p, name, item.mode, item.rdev, dirfd);
+    for (const x of item.xattrs) yield* sysSetxattr(this.p, path, x.name, x.value, 0, false);
+    const { atime, mtime } = item;
+    yield* sysUtimens(this.p, name, atime, mtime, dirfd, AT_SYMLINK_NOFOLLOW);
+  }
+
+  private *makeFile(dirfd: number, name: Name, item: Item): Op<void> {
+    const flags = O_WRONLY | O_CREAT | O_EXCL;
+    const fd = yield* sysOpen(this.p, name, flags, item.mode & 0o777, dirfd);
+    try {
+      let end = 0;
+      for (const { data, pos } of item.content?.runs(this.buffer) ?? []) {
+        for (let done = 0; done < data.length; ) {
+          const rest = done === 0 ? data : data.subarray(done);
+          done += yield* sysPwrite(this.p, fd, rest, pos + done);
+        }
+        end = pos + data.length;
+        this.moved(data.length);
+      }
+      if (end < item.size) yield* sysFtruncate(this.p, fd, item.size);
+      if (item.mode & SPECIAL_BITS) yield* sysFchmod(this.p, fd, item.mode & 0o7777);
+      for (const x of item.xattrs) yield* sysFsetxattr(this.p, fd, x.name, x.value);
+      yield* sysFutimens(this.p, fd, item.atime, item.mtime);
+    } finally {
+      yield* sysClose(this.p, fd);
+    }
+  }
+
+  private actAs({ uid, gid }: Item): void {
+    this.cred.uid = uid;
+    this.cred.gid = gid;
+  }
+
+  /** Run a step; its failure gets the path. */
+  private at<T>(path: Name, op: Op<T>): T {
+    try {
+      return this.volume.run(op);
+    } catch (e) {
+      const cause = e instanceof CliError ? null : causeOf(e);
+      if (cause === null) throw e;
+      const { code } = e as { code: string };
+      throw new CliError(code, `${nameToText(path)}: ${cause.replace(/ \([A-Z0-9]+\)$/, '')}`);
+    }
+  }
+}
+

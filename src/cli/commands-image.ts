@@ -1,0 +1,125 @@
+/** The commands about an image as a whole. */
+import { Command } from 'commander';
+import { action, examples } from './commands.ts';
+
+export function imageCommands(top: Command): void {
+  top.addCommand(mkfsCommand());
+  top.addCommand(buildCommand());
+  top.addCommand(extractCommand());
+  top.addCommand(infoCommand());
+  top.addCommand(checkCommand());
+  top.addCommand(benchCommand());
+}
+
+/** mke2fs's words. */
+const withMkfsOptions = (command: Command): Command =>
+  command
+    .option('-t, --type <type>', 'ext2, ext3 or ext4')
+    .option('-b, --block-size <size>', '1024, 2048, 4096 ... 65536')
+    .option('-C, --cluster-size <size>', 'with bigalloc')
+    .option('-O, --features <list>', 'feature,^feature,...')
+    .option('-L, --label <label>', 'at most 16 bytes')
+    .option('-U, --uuid <uuid>', 'a UUID, random or clear')
+    .option('-N, --inodes <n>', 'number of inodes')
+    .option('-i, --bytes-per-inode <size>', 'one inode for each so many bytes')
+    .option('-I, --inode-size <size>', '128, 256, 512 ...')
+    .option('-m, --reserved <percent>', 'blocks that only root may use')
+    .option('-J, --journal <options>', 'size=MEGABYTES')
+    .option('-G, --flex-bg <n>', 'groups that keep their metadata together')
+    .option('-M, --last-mounted <dir>', 'directory it is said to have been mounted on')
+    .option('-E, --extended <options>', 'root_owner=UID:GID');
+
+const mkfsCommand = (): Command =>
+  action(
+    withMkfsOptions(
+      new Command('mkfs')
+        .description("make a file system, with mke2fs's words")
+        .argument('<image>', 'a file of the host, made if it is not there, or a block device')
+        .argument('[size]', '64M, 2G ...; a bare number counts blocks; its present size'),
+    )
+      .option('-n, --dry-run', 'only say what would be made')
+      .option('-q, --quiet', 'say nothing')
+      .option('-F, --force', 'as mke2fs has it: it is never asked here')
+      .addHelpText(
+        'after',
+        '\nWith SOURCE_DATE_EPOCH and -U the bytes are the same every time.\n' +
+          examples('mkfs disk.img 1G', 'mkfs -t ext4 -O ^has_journal -L data disk.img 200M'),
+      ),
+    async () => (await import('./commands/mkfs.ts')).mkfs,
+  );
+
+const buildCommand = (): Command =>
+  action(
+    withMkfsOptions(
+      new Command('build')
+        .description('an image from folders, tarballs and OCI layouts, later ones over earlier ones')
+        .argument('<source...>', 'a folder, a tarball (- is standard input), an OCI layout')
+        .requiredOption('-o, --output <image>', 'the image, which appears when it is complete')
+        .option('--size <size>', '64M, 2G ...; auto fits it to what goes in', 'auto'),
+    )
+      .option('-q, --quiet', 'say nothing')
+      .addHelpText(
+        'after',
+        '\nKeeps owners, modes, times, hard links, devices and holes; of tarballs and OCI layers also\n' +
+          "extended attributes (Node cannot read the host's, so those of a folder are lost: pipe\n" +
+          'tar --xattrs into build to keep them). Needs no root. Tarballs may be compressed with gzip\n' +
+          'or zstd. With SOURCE_DATE_EPOCH and -U the bytes are the same for the same sources.\n' +
+          examples(
+            'build rootfs/ -o disk.img',
+            'tar --xattrs -C / -c etc | foliofs build - -o etc.img',
+            'build layer1.tar.gz overlay/ -o disk.img --size 2G -L root',
+            'build oci-layout/ -o disk.img',
+          ),
+      ),
+    async () => (await import('./commands/build.ts')).build,
+  );
+
+const extractCommand = (): Command =>
+  action(
+    new Command('extract')
+      .description('everything out of an image again')
+      .argument('<path>', 'IMAGE or IMAGE:/path')
+      .requiredOption('-o, --output <place>', 'a folder, FILE.tar, or - for a tar on standard output')
+      .option('--no-same-owner', 'leave owners to the host')
+      .addHelpText(
+        'after',
+        '\nModes, times, hard links and holes are kept; owners and devices on the host need root;\n' +
+          'extended attributes are kept in a tar file.\n' +
+          examples('extract disk.img -o rootfs', 'extract disk.img:/etc -o - | tar -t'),
+      ),
+    async () => (await import('./commands/extract.ts')).extract,
+  );
+
+const infoCommand = (): Command =>
+  action(
+    new Command('info')
+      .description('superblock, features, journal')
+      .argument('<image>', 'an image')
+      .option('-g, --groups', 'every block group too')
+      .addHelpText('after', examples('info disk.img', 'info --json --groups disk.img')),
+    async () => (await import('./commands/info.ts')).info,
+  );
+
+const checkCommand = (): Command =>
+  action(
+    new Command('check')
+      .description('read all metadata and report what contradicts itself')
+      .argument('<image>', 'an image')
+      .option('--memory <size>', 'at most so much memory for what must be remembered')
+      .addHelpText(
+        'after',
+        '\nExit status as e2fsck: 0 clean, 4 errors were found, 8 it could not be checked, 16 wrong usage.\n' +
+          examples('check disk.img'),
+      ),
+    async () => (await import('./commands/check.ts')).check,
+  );
+
+const benchCommand = (): Command =>
+  action(
+    new Command('bench')
+      .description('measure, each case beside its peer')
+      .argument('[case...]', 'all of them')
+      .option('--list', 'only name them')
+      .addHelpText('after', examples('bench --list')),
+    async () => (await import('./commands/bench.ts')).bench,
+  );
