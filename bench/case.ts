@@ -36,7 +36,7 @@ export interface Duel extends Described {
   /** Operations in one call of a side; the table shows the time of one. */
   operations(quick: boolean): number;
   /** @throws Missing what it needs is not here */
-  setup(stage: Stage): Sides;
+  setup(stage: Stage): Sides | Promise<Sides>;
 }
 
 /** Memory that a command takes on top of a process that does nothing, against a limit in MiB. */
@@ -44,7 +44,7 @@ export interface Footprint extends Described {
   readonly kind: 'footprint';
   readonly goal: number;
   /** MiB. @throws Missing */
-  measure(stage: Stage): number;
+  measure(stage: Stage): number | Promise<number>;
 }
 
 export type Case = Duel | Footprint;

@@ -49,11 +49,9 @@ export async function runBench(names: readonly string[], options: BenchOptions):
   const rows: Row[] = [];
   try {
     for (const one of chosen) {
-      const row = runCase(one, { dir: join(scratch, one.id), quick: options.quick }, type);
+      const row = await runCase(one, { dir: join(scratch, one.id), quick: options.quick }, type);
       rows.push(row);
       print(options.json ? JSON.stringify(row) : line(row));
-      // Whoever pressed a key, or reads our output, gets a turn between two cases.
-      await new Promise(setImmediate);
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -71,14 +69,14 @@ function choose(names: readonly string[]): readonly Case[] {
   });
 }
 
-function runCase(one: Case, stage: Stage, on: string): Row {
+async function runCase(one: Case, stage: Stage, on: string): Promise<Row> {
   const { id, title, goal } = one;
   const head = { case: id, title, goal, ...(one.kind === 'duel' ? { peer: one.peer, on } : {}) };
   mkdirSync(stage.dir);
   try {
     if (one.kind === 'duel') {
       const operations = one.operations(stage.quick);
-      const sides = one.setup(stage);
+      const sides = await one.setup(stage);
       try {
         const c = compare(sides, stage.quick ? 3 : one.rounds);
         const unit = operations > 1 ? 'us' : 'ms';
@@ -90,7 +88,7 @@ function runCase(one: Case, stage: Stage, on: string): Row {
         sides.done?.();
       }
     }
-    const peak = one.measure(stage);
+    const peak = await one.measure(stage);
     const ours = { median: peak, min: peak, spread: 0 };
     return { ...head, unit: 'MiB', ours, ratio: peak / goal, met: peak <= goal };
   } catch (e) {

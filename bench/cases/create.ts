@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { mkfs, openSync as mount } from '../../src/index.ts';
+import { mkfs, open } from '../../src/index.ts';
 import type { Duel } from '../case.ts';
 
 interface Calls {
@@ -28,10 +28,10 @@ export const create: Duel = {
   goal: 1,
   rounds: 9,
   operations: (quick) => (quick ? 1000 : 10_000),
-  setup({ dir, quick }) {
+  async setup({ dir, quick }) {
     const image = join(dir, 'create.img');
-    mkfs(image, '1G');
-    const volume = mount(image);
+    await mkfs(image, { size: '1G' });
+    const volume = await open(image);
     const folder = join(dir, 'files');
     const count = create.operations(quick);
     return {

@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { mkfs, openSync as mount } from '../../src/index.ts';
+import { mkfs, open } from '../../src/index.ts';
 import type { Duel } from '../case.ts';
 
-const LOOKUPS = 20_000;
+const LOOKUPS = 10_000;
 /** Odd, and far from a power of two: the names come in no order. */
 const STRIDE = 7919;
 
@@ -31,12 +31,12 @@ export const lookup: Duel = {
   title: 'look-up (stat) in a directory of 100,000 names, in process',
   peer: 'fs.statSync',
   goal: 1 / 3,
-  rounds: 25,
+  rounds: 51,
   operations: () => LOOKUPS,
-  setup({ dir, quick }) {
+  async setup({ dir, quick }) {
     const image = join(dir, 'lookup.img');
-    mkfs(image, '2G');
-    const volume = mount(image);
+    await mkfs(image, { size: '2G' });
+    const volume = await open(image);
     const folder = join(dir, 'files');
     volume.fs.mkdirSync('/files');
     mkdirSync(folder);

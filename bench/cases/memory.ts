@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mkfs, openSync as mount } from '../../src/index.ts';
+import { mkfs, open } from '../../src/index.ts';
 import type { Footprint, Stage } from '../case.ts';
 import { growthOf, needCommand, needTool, run } from '../host.ts';
 
@@ -50,10 +50,10 @@ export const memoryCheck: Footprint = {
 };
 
 /** Names without inodes of their own: hard links to files that each take as many as they may. */
-function makeNames(image: string, count: number): void {
+async function makeNames(image: string, count: number): Promise<void> {
   const LINKS = 60_000;
-  mkfs(image, '1G');
-  const volume = mount(image);
+  await mkfs(image, { size: '1G' });
+  const volume = await open(image);
   volume.fs.mkdirSync('/names');
   let target = '';
   for (let i = 0; i < count; i++) {
@@ -71,10 +71,10 @@ export const memoryNames: Footprint = {
   id: 'memory-names',
   title: 'memory of a check of a directory of 1,000,000 names',
   goal: LIMIT,
-  measure({ dir, quick }) {
+  async measure({ dir, quick }) {
     needCommand('check');
     const image = join(dir, 'names.img');
-    makeNames(image, quick ? 50_000 : 1_000_000);
+    await makeNames(image, quick ? 50_000 : 1_000_000);
     return growthOf(['check', image]);
   },
 };

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { mkfs, openSync as mount } from '../../src/index.ts';
+import { mkfs, open } from '../../src/index.ts';
 import type { Duel } from '../case.ts';
 
 const FILE_SIZE = 64 << 20;
@@ -40,12 +40,12 @@ const readOf = (id: string, title: string, length: number, many: number, goal: n
     title,
     peer: 'fs.readSync',
     goal,
-    rounds: 25,
+    rounds: 101,
     operations,
-    setup({ dir, quick }) {
+    async setup({ dir, quick }) {
       const image = join(dir, 'read.img');
-      mkfs(image, '256M');
-      const volume = mount(image);
+      await mkfs(image, { size: '256M' });
+      const volume = await open(image);
       const hostFs: Calls = { openSync, readSync, writeSync };
       const ours = makeFile(volume.fs, '/file');
       const theirs = makeFile(hostFs, join(dir, 'file'));
@@ -66,5 +66,5 @@ const readOf = (id: string, title: string, length: number, many: number, goal: n
   };
 };
 
-export const read4k = readOf('read-4k', '4 KiB cached read, in process', 4096, 50_000, 1 / 3);
-export const read1m = readOf('read-1m', '1 MiB cached read, in process', 1 << 20, 500, 1);
+export const read4k = readOf('read-4k', '4 KiB cached read, in process', 4096, 10_000, 1 / 3);
+export const read1m = readOf('read-1m', '1 MiB cached read, in process', 1 << 20, 100, 1);
