@@ -136,8 +136,10 @@ export class Copier {
       this.files++;
     }
     if (this.from === this.to) this.remember(target);
-    for (const name of this.from.list(source)) this.child(joinPath(source, name), joinPath(target, name));
-    if (there === null && !this.o.preserve) this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
+    for (const name of this.from.list(source))
+      this.child(joinPath(source, name), joinPath(target, name));
+    if (there === null && !this.o.preserve)
+      this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
     this.attributes(source, target, stat);
   }
 

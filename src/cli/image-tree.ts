@@ -117,7 +117,7 @@ export class ImageTree implements Tree {
     const { process } = this.volume;
     return {
       write: (data, pos) => {
-        for (let done = 0; done < data.length; ) {
+        for (let done = 0; done < data.length;) {
           done += this.change(sysPwrite(process, fd, data.subarray(done), pos + done));
         }
       },

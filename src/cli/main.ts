@@ -47,7 +47,7 @@ function program(): Command {
     })
     .addHelpText(
       'after',
-      '\nIMAGE:/path is a path inside an image, as in scp; a path without a colon is the host\'s.\n' +
+      "\nIMAGE:/path is a path inside an image, as in scp; a path without a colon is the host's.\n" +
         'Exit status: 0 all was done, 1 something failed, 2 wrong usage; check: see its help.\n',
     )
     .exitOverride();

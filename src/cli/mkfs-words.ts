@@ -65,7 +65,8 @@ const isType = (text: string): text is FsType => ['ext2', 'ext3', 'ext4'].includ
 
 /** @throws UsageError */
 export function mkfsOptions(o: MkfsWords, { time }: Identity): MkfsOptions {
-  if (o.type !== undefined && !isType(o.type)) throw new UsageError(`${o.type}: ext2, ext3 or ext4`);
+  if (o.type !== undefined && !isType(o.type))
+    throw new UsageError(`${o.type}: ext2, ext3 or ext4`);
   const numbers = {
     blockSize: sizeOf(o.blockSize),
     clusterSize: sizeOf(o.clusterSize),

@@ -17,7 +17,7 @@ const pause = (ms: number): void => {
 };
 
 function writeAll(fd: number, data: Uint8Array): void {
-  for (let done = 0; done < data.length; ) {
+  for (let done = 0; done < data.length;) {
     try {
       done += writeSync(fd, data, done, data.length - done);
     } catch (e) {

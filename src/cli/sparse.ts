@@ -35,11 +35,11 @@ export function* nonZero(data: Uint8Array, pos: number): Generator<Run> {
 export function* dataRuns(reader: Reader, stat: Stat, buffer: Uint8Array): Generator<Run> {
   const { size } = stat;
   const sparse = stat.blocks * 512 < size;
-  for (let pos = 0; pos < size; ) {
+  for (let pos = 0; pos < size;) {
     const data = reader.nextData(pos);
     if (data === null) return;
     const end = Math.min(data.end, size);
-    for (pos = data.start; pos < end; ) {
+    for (pos = data.start; pos < end;) {
       const n = reader.read(buffer.subarray(0, Math.min(buffer.length, end - pos)), pos);
       // The file is shorter than it was when it was asked.
       if (n === 0) return;

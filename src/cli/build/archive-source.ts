@@ -16,7 +16,14 @@ import {
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
 import type { Archive } from './spool.ts';
-import { BLOCK, damaged, isZeroBlock, parseHeader, parsePax, type TarHeader } from './tar-header.ts';
+import {
+  BLOCK,
+  damaged,
+  isZeroBlock,
+  parseHeader,
+  parsePax,
+  type TarHeader,
+} from './tar-header.ts';
 import { readExactly, readInto } from './tar-io.ts';
 import { oldGnuSparse, paxSparse, type Piece, type SparseMap } from './tar-sparse.ts';
 
@@ -135,7 +142,8 @@ class ArchiveReader {
     const hasBody = TYPES[h.type] === S_IFREG || TYPES[h.type] === undefined || h.type === 'D';
     if (hasBody && h.type !== '1') this.skip(h.size);
     // A map in front of the data is part of what was stored.
-    if (hasBody && this.at - BLOCK > this.a.size) throw new CliError('EIO', 'the archive ends too early');
+    if (hasBody && this.at - BLOCK > this.a.size)
+      throw new CliError('EIO', 'the archive ends too early');
     if (this.o.whiteouts && this.tree.whiteout(name)) return;
     if (h.type === '1') this.link(name, h.link);
     else this.tree.put(name, this.item(h, name, pax, records, sparse, start));
@@ -177,7 +185,7 @@ class ArchiveReader {
   /** Links to what came later; a link may lead to a link. */
   private links(): void {
     let left = this.pending;
-    for (let before = Infinity; left.length > 0 && left.length < before; ) {
+    for (let before = Infinity; left.length > 0 && left.length < before;) {
       before = left.length;
       left = left.filter(({ name, to }) => {
         const target = this.tree.get(to);
@@ -200,7 +208,8 @@ const cString = (data: Uint8Array): Name => {
 
 function decimal(text: string, what: string): number {
   const n = Number(text);
-  if (!/^-?\d+(\.\d+)?$/.test(text) || !Number.isFinite(n)) throw damaged(`${what} is not a number`);
+  if (!/^-?\d+(\.\d+)?$/.test(text) || !Number.isFinite(n))
+    throw damaged(`${what} is not a number`);
   return n;
 }
 
@@ -209,11 +218,21 @@ function applyPax(h: TarHeader, pax: ReadonlyMap<string, Name>): void {
     const value = pax.get(key);
     if (value !== undefined && value !== '') set(decimal(value, key));
   };
-  number('size', (n) => { h.size = n; });
-  number('uid', (n) => { h.uid = n; });
-  number('gid', (n) => { h.gid = n; });
-  number('SCHILY.devmajor', (n) => { h.major = n; });
-  number('SCHILY.devminor', (n) => { h.minor = n; });
+  number('size', (n) => {
+    h.size = n;
+  });
+  number('uid', (n) => {
+    h.uid = n;
+  });
+  number('gid', (n) => {
+    h.gid = n;
+  });
+  number('SCHILY.devmajor', (n) => {
+    h.major = n;
+  });
+  number('SCHILY.devminor', (n) => {
+    h.minor = n;
+  });
   const link = pax.get('linkpath');
   if (link !== undefined && link !== '') h.link = link;
 }
@@ -248,12 +267,15 @@ function xattrsOf(records: Records): Xattr[] {
       const name = key
         .slice(LIBARCHIVE.length)
         .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-      if (!found.has(name as Name)) found.set(name as Name, new Uint8Array(Buffer.from(value, 'base64')));
+      if (!found.has(name as Name))
+        found.set(name as Name, new Uint8Array(Buffer.from(value, 'base64')));
     } else if (key === 'RHT.security.selinux') {
       found.set('security.selinux' as Name, nameToBytes(value));
     }
   }
-  return [...found].map(([name, value]) => ({ name, value })).sort((x, y) => (x.name < y.name ? -1 : 1));
+  return [...found]
+    .map(([name, value]) => ({ name, value }))
+    .sort((x, y) => (x.name < y.name ? -1 : 1));
 }
 
 /** A file's data where it lies in the archive. */
@@ -270,7 +292,7 @@ class ArchiveContent implements Content {
 
   *runs(buffer: Uint8Array): Generator<Run> {
     for (const { pos, length, at } of this.pieces) {
-      for (let done = 0; done < length; ) {
+      for (let done = 0; done < length;) {
         const data = buffer.subarray(0, Math.min(buffer.length, length - done));
         readInto(this.a, at + done, data);
         yield { pos: pos + done, data };

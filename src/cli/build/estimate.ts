@@ -38,7 +38,8 @@ export function needOf(root: Item, blockSize: number, cluster: number, o: MkfsOp
       const clusters = up(item.content.dataBytes, cluster);
       need.blocks += clusters * perCluster + mapBlocks(clusters * perCluster, blockSize, o);
     }
-    if (item.type === S_IFLNK && (item.target?.length ?? 0) > FAST_SYMLINK) need.blocks += perCluster;
+    if (item.type === S_IFLNK && (item.target?.length ?? 0) > FAST_SYMLINK)
+      need.blocks += perCluster;
     need.blocks += xattrBlocks(item, blockSize, o) * perCluster;
     if (item.children) {
       need.blocks += up(directoryBlocks(item, blockSize), perCluster) * perCluster;

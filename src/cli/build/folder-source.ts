@@ -92,9 +92,10 @@ class HostContent implements Content {
     const sparse = this.dataBytes < size;
     const fd = openSync(hostPath(this.path), 'r');
     try {
-      for (let pos = 0; pos < size; ) {
+      for (let pos = 0; pos < size;) {
         const n = readSync(fd, buffer, 0, Math.min(buffer.length, size - pos), pos);
-        if (n === 0) throw new CliError('EIO', `${nameToText(this.path)}: it became shorter meanwhile`);
+        if (n === 0)
+          throw new CliError('EIO', `${nameToText(this.path)}: it became shorter meanwhile`);
         const data = buffer.subarray(0, n);
         if (sparse) yield* nonZero(data, pos);
         else yield { pos, data };

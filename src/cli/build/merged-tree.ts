@@ -89,7 +89,7 @@ export class MergedTree {
     const todo = [...parts].reverse();
     const above: Item[] = [];
     let here = this.root;
-    for (let followed = 0; todo.length > 0; ) {
+    for (let followed = 0; todo.length > 0;) {
       const name = todo.pop()!;
       if (name === '..') {
         here = above.pop() ?? this.root;
@@ -102,7 +102,8 @@ export class MergedTree {
         here.children?.set(name, next);
       }
       if (next.type === S_IFLNK) {
-        if (++followed > MAX_SYMLINKS) throw new CliError('ELOOP', `${nameToText(path)}: too many symlinks`);
+        if (++followed > MAX_SYMLINKS)
+          throw new CliError('ELOOP', `${nameToText(path)}: too many symlinks`);
         const target = next.target ?? ('' as Name);
         if (target.startsWith('/')) {
           here = this.root;
@@ -120,7 +121,8 @@ export class MergedTree {
   }
 }
 
-const bad = (path: Name, why: string): CliError => new CliError('EINVAL', `${nameToText(path)}: ${why}`);
+const bad = (path: Name, why: string): CliError =>
+  new CliError('EINVAL', `${nameToText(path)}: ${why}`);
 
 const components = (path: Name): Name[] =>
   path.split('/').filter((part) => part !== '' && part !== '.') as Name[];

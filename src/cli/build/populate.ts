@@ -130,7 +130,7 @@ export class Populator {
     try {
       let end = 0;
       for (const { data, pos } of item.content?.runs(this.buffer) ?? []) {
-        for (let done = 0; done < data.length; ) {
+        for (let done = 0; done < data.length;) {
           const rest = done === 0 ? data : data.subarray(done);
           done += yield* sysPwrite(this.p, fd, rest, pos + done);
         }
@@ -163,4 +163,3 @@ export class Populator {
     }
   }
 }
-

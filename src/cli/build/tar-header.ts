@@ -27,7 +27,8 @@ export interface TarHeader {
   gnu: boolean;
 }
 
-export const damaged = (what: string): CliError => new CliError('EBADMSG', `the archive is damaged: ${what}`);
+export const damaged = (what: string): CliError =>
+  new CliError('EBADMSG', `the archive is damaged: ${what}`);
 
 /** A field up to its first NUL. */
 function text(block: Uint8Array, at: number, length: number): Name {
@@ -97,7 +98,7 @@ export function parseHeader(block: Uint8Array): TarHeader {
  */
 export function parsePax(data: Uint8Array): [key: string, value: Name][] {
   const records: [string, Name][] = [];
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     if (data[at] === 0) break;
     let length = 0;
     let p = at;

@@ -11,7 +11,9 @@ interface BenchCase {
   run(report: (line: object) => void): void | Promise<void>;
 }
 
-const PLACES = ['../../bench/', '../../../bench/'].map((up) => fileURLToPath(new URL(up, import.meta.url)));
+const PLACES = ['../../bench/', '../../../bench/'].map((up) =>
+  fileURLToPath(new URL(up, import.meta.url)),
+);
 
 /** Names of the cases, and where they are. */
 function casesAt(): Map<string, string> {
@@ -49,10 +51,18 @@ export async function bench(cli: Cli, names: readonly string[], o: { list?: true
     const module = (await import(pathToFileURL(file).href)) as BenchCase;
     await module.run((line) => {
       if (cli.json) printJson({ case: name, ...line });
-      else print(Object.entries({ case: name, ...line }).map(([k, v]) => `${k} ${String(v)}`).join('  '));
+      else
+        print(
+          Object.entries({ case: name, ...line })
+            .map(([k, v]) => `${k} ${String(v)}`)
+            .join('  '),
+        );
     });
   }
 }
 
 const noCase = (name: string, cases: Map<string, string>): CliError =>
-  new CliError('ENOENT', `no such case: ${name} (there are ${[...cases.keys()].join(', ') || 'none'})`);
+  new CliError(
+    'ENOENT',
+    `no such case: ${name} (there are ${[...cases.keys()].join(', ') || 'none'})`,
+  );

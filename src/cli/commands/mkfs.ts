@@ -20,7 +20,12 @@ export interface MkfsCommandOptions extends MkfsWords {
   readonly dryRun?: true;
 }
 
-export function mkfs(cli: Cli, image: string, size: string | undefined, o: MkfsCommandOptions): void {
+export function mkfs(
+  cli: Cli,
+  image: string,
+  size: string | undefined,
+  o: MkfsCommandOptions,
+): void {
   const identity = identityOf(o, randomBytes);
   const options = mkfsOptions(o, identity);
   const place = placeOf(image, size, options);
@@ -44,7 +49,9 @@ function placeOf(image: string, size: string | undefined, o: MkfsOptions): Place
     if (!exists) throw new UsageError(`${image} is not there yet: say how large it shall be`);
     return { size: deviceSize(image), exists };
   }
-  const unit = /^\d+$/.test(size) ? parseNumber(size, 'a size') * (o.blockSize ?? 1024) : parseSize(size);
+  const unit = /^\d+$/.test(size)
+    ? parseNumber(size, 'a size') * (o.blockSize ?? 1024)
+    : parseSize(size);
   return { size: roundDown(unit, 512), exists };
 }
 

@@ -194,13 +194,7 @@ export class InodeCheck {
   }
 
   /** Fields of the record by themselves. */
-  private checkFields(
-    ino: number,
-    view: DataView,
-    at: number,
-    flags: number,
-    type: number,
-  ): void {
+  private checkFields(ino: number, view: DataView, at: number, flags: number, type: number): void {
     const { vol } = this.state;
     const bad = (field: string, text: string): void => {
       this.problem(ino, 'inode-field', text, field);

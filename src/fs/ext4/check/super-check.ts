@@ -62,11 +62,7 @@ export function* openVolume(device: BlockDevice, memory: Memory, report: Reporte
   return new Volume(device, memory, report, facts, bytes);
 }
 
-function believePrimary(
-  bytes: Uint8Array,
-  device: BlockDevice,
-  report: Reporter,
-): Believed | null {
+function believePrimary(bytes: Uint8Array, device: BlockDevice, report: Reporter): Believed | null {
   const first = tryParse(bytes, device);
   if (!(first instanceof CorruptError)) return { bytes, facts: first };
   const field = String(first.facts['field']);
@@ -144,7 +140,7 @@ function checkState(vol: Volume): void {
 
 function* readDescriptors(vol: Volume): Op<void> {
   const { blockSize } = vol.geo;
-  for (let i = 0; i < vol.gdtBlocks; ) {
+  for (let i = 0; i < vol.gdtBlocks;) {
     const start = vol.gdtBlockAt(i);
     let count = 1;
     while (
