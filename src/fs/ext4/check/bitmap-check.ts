@@ -20,7 +20,6 @@ import {
 } from '../disk/group-desc.ts';
 import { Superblock, sFreeBlocksCount } from '../disk/superblock.ts';
 import type { CheckState } from './state.ts';
-import { PIECE } from './volume.ts';
 
 /** Groups whose bitmaps are read together, where they stand together. */
 const BATCH = 64;
@@ -35,8 +34,8 @@ export class BitmapCheck {
   constructor(state: CheckState) {
     const { blockSize } = state.vol.geo;
     this.state = state;
-    this.batch = Math.max(1, Math.min(BATCH, PIECE / blockSize));
-    this.buffer = new Uint8Array(this.batch * blockSize);
+    this.buffer = state.vol.scratch.data;
+    this.batch = Math.min(BATCH, this.buffer.length / blockSize);
   }
 
   *check(): Op<void> {

@@ -73,7 +73,7 @@ export function* checkFs(device: BlockDevice, options: CheckOptions): Op<CheckSu
   yield* findOrphans(state);
   report.progress(1);
 
-  const quota = vol.has.quota ? new QuotaUsage(vol) : null;
+  const quota = vol.has.quota ? new QuotaUsage() : null;
   yield* checkInodes(state, quota);
 
   report.begin('directories', state.dirs.ino.length);

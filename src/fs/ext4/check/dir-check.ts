@@ -28,7 +28,6 @@ import { readInodeRecord } from './inode-read.ts';
 import { INODE_BAD, INODE_HIDDEN, INODE_TYPE, NumberList } from './maps.ts';
 import { type CheckState, DIR_CASEFOLD, DIR_ENCRYPT, DIR_INDEXED, DIR_INLINE } from './state.ts';
 import { checkIbodyXattrs } from './xattr-check.ts';
-import { PIECE } from './volume.ts';
 
 const MIN_ENTRY = dirRecLen(1);
 const NAME = DirEntry2.$size;
@@ -76,7 +75,7 @@ export class DirCheck {
   constructor(state: CheckState) {
     const { vol } = state;
     this.state = state;
-    this.buffer = rawBlock(new Uint8Array(Math.max(PIECE / 4, vol.geo.blockSize)));
+    this.buffer = vol.scratch;
     this.htree = new HtreeCheck(vol);
     const flags = Superblock.s_encoding_flags.get(vol.super.view, 0);
     this.strict = vol.has.casefold && (flags & EXT4_ENC_STRICT_MODE_FL) !== 0;
@@ -303,7 +302,8 @@ export class DirCheck {
     const type = inodes.type(inode) & INODE_TYPE;
     const got = area.data[at + 7]!;
     const want = vol.has.filetype ? type : 0;
-    if (got === want || (type === 0 && vol.has.filetype)) return;
+    // 0 means that nobody knows, which readers accept.
+    if (got === want || got === 0 || (type === 0 && vol.has.filetype)) return;
     const text = `the entry of inode ${inode} says type ${got}, it is ${want}`;
     this.problem('entry-type', text, area, name === '' ? undefined : name);
   }
