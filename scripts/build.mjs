@@ -8,15 +8,17 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'src/explore/index.ts'];
-const entryPoints = ENTRIES.filter((file) => existsSync(file));
+const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'src/explore/index.ts', 'bench/main.ts'];
+const entryPoints = ENTRIES.filter((file) => existsSync(file)).map((file) => ({
+  in: file,
+  out: file.replace(/^src\/|\.ts$/g, ''),
+}));
 
 /** @param {string} outdir @param {boolean} checked */
 async function bundle(outdir, checked) {
   await build({
     entryPoints,
     outdir,
-    outbase: 'src',
     bundle: true,
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',

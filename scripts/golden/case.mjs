@@ -11,7 +11,12 @@
  * @property {boolean} [needsKernel] made by a kernel: root and a loop device
  * @property {number} [fsck]     exit status of `e2fsck -fn`; 0 unless told
  * @property {string} [mountOptions] of the kernel's read-only mount
- * @property {import('./tree.mjs').Tree['refused']} [refused]
+ * @property {import('./tree.mjs').Tree['refused']} [refused] `linux` is filled in from the two
+ *   below
+ * @property {string} [mountErrno] what mount(2) must answer to a read-only mount of a refused image
+ * @property {string} [mountRwErrno] the same of a read-write mount
+ * @property {boolean} [recovers] the journal must be replayed: `recovered.json` is the tree after
+ *   that
  * @property {boolean} [noTree]  nobody can walk it: `tree.json` holds only the refusal
  * @property {readonly string[]} [skip] fields in which debugfs cannot be compared here
  * @property {Record<string, string>} [errors] names in the root whose reading must fail, and the

@@ -7,16 +7,17 @@ const KEY = Buffer.from(Array.from({ length: 64 }, (_v, i) => i)).toString('hex'
 const SETUP = `
 import ctypes, fcntl, os, struct, sys
 top, key = sys.argv[1], bytes.fromhex(sys.argv[2])
-# struct fscrypt_add_key_arg: key_spec {type, reserved, identifier[32]}, raw_size, key_id, reserved[8], raw
-arg = bytearray(struct.pack('<II32s', 2, 0, b'') + struct.pack('<II32s', len(key), 0, b'') + key)
+# struct fscrypt_add_key_arg: type, reserved, identifier[32], raw_size, key_id, reserved, raw
+arg = bytearray(struct.pack('<II32sII32s', 2, 0, b'', len(key), 0, b'') + key)
 fd = os.open(top, os.O_RDONLY)
 fcntl.ioctl(fd, 0xC0506617, arg)  # FS_IOC_ADD_ENCRYPTION_KEY
 identifier = bytes(arg[8:24])
 
 def policy(path, flags, contents=1, names=4):
-    # struct fscrypt_policy_v2: version, contents, names, flags, log2 unit, reserved[3], identifier[16]
+    # struct fscrypt_policy_v2: version, contents, names, flags, unit, reserved, identifier
     d = os.open(path, os.O_RDONLY)
-    fcntl.ioctl(d, 0x800C6613, struct.pack('<BBBBB3s16s', 2, contents, names, flags, 0, b'', identifier))
+    spec = struct.pack('<BBBBB3s16s', 2, contents, names, flags, 0, b'', identifier)
+    fcntl.ioctl(d, 0x800C6613, spec)  # FS_IOC_SET_ENCRYPTION_POLICY
     os.close(d)
 
 def write(path, data):

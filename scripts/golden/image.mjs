@@ -8,13 +8,14 @@ import {
   closeSync,
   openSync,
   readSync,
+  renameSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { mounted, python } from './kernel.mjs';
-import { run } from './tools.mjs';
+import { FAKE_TIME, run } from './tools.mjs';
 
 export const UUID = '5f011050-0000-4000-8000-000000000001';
 export const HASH_SEED = '5f011050-0000-4000-8000-000000000002';
@@ -124,6 +125,8 @@ export class Image {
   e2fsck(...args) {
     this.log.push(`e2fsck ${args.join(' ')} image`);
     run('e2fsck', [...args, 'image'], { cwd: this.dir, status: [0, 1] });
+    // e2fsck alone of all the tools cannot be told the time; debugfs puts s_wtime right by the way.
+    this.#debugfs([`ssv lastcheck @${FAKE_TIME}`]);
   }
 
   /**
@@ -173,6 +176,18 @@ export class Image {
     return mounted(this.path, { ...how, ro: false }, (dir) =>
       python(program, [dir, ...(how.args ?? [])]),
     );
+  }
+
+  /**
+   * Like `kernel()`, but the image becomes what a copy taken while it was mounted holds: the
+   * program gets the paths of the image and of the copy as its second and third argument.
+   * @param {string} what
+   * @param {string} program
+   */
+  kernelCopy(what, program) {
+    const copy = join(this.dir, `copy${this.#hostFiles++}`);
+    this.kernel(`${what}, copy while mounted`, program, { args: [this.path, copy] });
+    renameSync(copy, this.path);
   }
 
   /** @param {number} size */

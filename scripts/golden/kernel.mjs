@@ -49,3 +49,30 @@ export function kernelTree(dir) {
  * @param {readonly string[]} args
  */
 export const python = (program, args) => run('python3', ['-c', program, ...args]).stdout;
+
+const MOUNT = `
+import ctypes, errno, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+device, where, ro = sys.argv[1].encode(), sys.argv[2].encode(), int(sys.argv[3])
+if libc.mount(device, where, b'ext4', ro, None) == 0:
+    libc.umount2(where, 0)
+    print('mounted')
+else:
+    print(errno.errorcode[ctypes.get_errno()])
+`;
+
+/**
+ * The errno of mount(2), or "mounted".
+ * @param {string} image
+ * @param {boolean} ro also of the loop device
+ */
+export function mountAnswer(image, ro) {
+  const loop = run('losetup', [...(ro ? ['-r'] : []), '--show', '-f', image]).stdout.trim();
+  const dir = mkdtempSync(join(tmpdir(), 'golden-mnt-'));
+  try {
+    return python(MOUNT, [loop, dir, ro ? '1' : '0']).trim();
+  } finally {
+    run('losetup', ['-d', loop]);
+    rmdirSync(dir);
+  }
+}

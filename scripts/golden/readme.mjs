@@ -12,9 +12,12 @@ export function readme(kase, image, tree, differences, kept) {
   const parts = [`# ${kase.name}`, kase.about];
   if (kase.note) parts.push(kase.note);
   if (tree.refused) {
-    const { errno, feature, why, readOnly } = tree.refused;
+    const { errno, feature, why, readOnly, linux } = tree.refused;
     const what = readOnly ? 'Opens read-only' : `Does not open: ${errno}`;
-    parts.push(`**${what}**${feature ? ` (\`${feature}\`)` : ''}: ${why}.`);
+    parts.push(
+      `**${what}**${feature ? ` (\`${feature}\`)` : ''}: ${why}.${linux ? ` mount(2) of Linux: ${linux}.` : ''}`,
+    );
+    if (kase.recovers) parts.push('`recovered.json` is the tree after the journal was replayed.');
   }
   parts.push(`Covers: ${kase.features.map((f) => `\`${f}\``).join(' ')}`);
   parts.push(`## Made by\n\n${fence(image.log)}`);

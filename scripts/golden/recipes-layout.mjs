@@ -2,7 +2,9 @@
 /** Where the metadata is: groups, descriptors, checksums, clusters, journals, quota files. */
 import { golden } from './case.mjs';
 import { pattern } from './image.mjs';
+import { MMP_CLEAN, protect } from './mmp.mjs';
 import { oneOfEach } from './recipes-basic.mjs';
+import { FAKE_TIME } from './tools.mjs';
 
 const SECOND_UUID = '5f011050-0000-4000-8000-0000000000ff';
 
@@ -216,6 +218,11 @@ const otherCases = [
           'sif /dir flags 0x20080000',
         );
         image.e2fsck('-fy');
+        // It wrote the quota files, and put the true time into their inodes.
+        const times = ['atime', 'mtime', 'ctime', 'crtime'].flatMap((field) =>
+          [3, 4, 12].map((ino) => `sif <${ino}> ${field} @${FAKE_TIME}`),
+        );
+        image.debugfs(...times);
       },
     },
   ),
@@ -226,9 +233,14 @@ const otherCases = [
     '8192',
     [...['-t', 'ext4', '-b', '1024', '-N', '64', '-J', 'size=1', '-O', 'orphan_file']],
   ),
-  layout('mmp', 'Multiple mount protection; nobody holds the image.', 'mmp', '4096', [
-    ...['-t', 'ext4', '-b', '1024', '-N', '64', '-O', `${NO_JOURNAL},mmp`],
-  ]),
+  layout(
+    'mmp',
+    'Multiple mount protection; nobody holds the image.',
+    'mmp',
+    '4096',
+    ['-t', 'ext4', '-b', '1024', '-N', '64', '-O', NO_JOURNAL],
+    { also: (image) => protect(image, MMP_CLEAN, 'a-node') },
+  ),
   layout(
     'stable-inodes',
     'stable_inodes: inode numbers and UUID promise not to change.',

@@ -6,6 +6,8 @@ import { cases as layout } from './recipes-layout.mjs';
 import { cases as names } from './recipes-names.mjs';
 import { cases as attrs } from './recipes-attrs.mjs';
 import { cases as special } from './recipes-special.mjs';
+import { cases as refused } from './recipes-refused.mjs';
+import { cases as kernel } from './recipes-kernel.mjs';
 
 const groups = {
   'recipes-basic.mjs': basic,
@@ -14,6 +16,8 @@ const groups = {
   'recipes-names.mjs': names,
   'recipes-attrs.mjs': attrs,
   'recipes-special.mjs': special,
+  'recipes-refused.mjs': refused,
+  'recipes-kernel.mjs': kernel,
 };
 
 /** @type {{ recipe: string, kase: import('./case.mjs').Case }[]} */

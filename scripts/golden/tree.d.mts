@@ -51,8 +51,11 @@ export interface Node {
 export interface Tree {
   /** Who looked, the one that wins first: "kernel 6.18", "debugfs 1.47.0". */
   source: string[];
-  /** Present when the image must not open (or must not open for writing: `readOnly`). */
-  refused?: { errno: string; feature?: string; why: string; readOnly?: boolean };
+  /**
+   * Present when the image must not open, or not for writing (`readOnly`): what opening must answer, the
+   * feature that it must name, and what mount(2) of Linux answers.
+   */
+  refused?: { errno: string; feature?: string; why: string; readOnly?: boolean; linux?: string };
   /** Paths looked up under rules of their own (casefold), to an inode number or an errno. */
   lookups?: Record<string, number | string>;
   inodes: Record<string, Node>;

@@ -51,7 +51,7 @@ export class Bridge {
         if (error instanceof Error && t.error instanceof FsError) {
           error.stack = `${error.name}: ${error.message}\n${trace.stack.split('\n').slice(2).join('\n')}`;
         }
-        reject(error as Error);
+        reject(error);
       });
       this.pump();
     });

@@ -177,8 +177,12 @@ function fastPaths(bridge: Bridge, p: Process): Partial<Record<string, unknown>>
     ) => {
       const { part, at } = slice(buffer, offset, length, position);
       if (at !== null) {
-        const n = quietly(() => sysPreadNowait(p, fd, part, at), { syscall: 'read' });
-        if (n >= 0) return n;
+        try {
+          const n = sysPreadNowait(p, fd, part, at);
+          if (n >= 0) return n;
+        } catch (e) {
+          throw e instanceof FsError ? dressed(e, { syscall: 'read' }) : e;
+        }
       }
       return bridge.sync(fdOperations.read(p, fd, part, 0, part.length, at));
     },

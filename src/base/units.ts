@@ -31,8 +31,9 @@ export const tid = (n: number): Tid => n as Tid;
 export const SECTOR_SHIFT = 9;
 export const SECTOR_SIZE = 512;
 
-/** floor(n / 2^shift) for n up to 2^53-1, where `>>` would cut at 32 bits. */
-export const shiftDown = (n: number, shift: number): number => Math.floor(n / 2 ** shift);
+/** floor(n / 2^shift) for whole n from 0 to 2^53-1, where `>>` would cut at 32 bits. */
+export const shiftDown = (n: number, shift: number): number =>
+  n <= 0x7fff_ffff ? n >>> shift : Math.floor(n / 2 ** shift);
 /** ceil(n / 2^shift). */
 export const shiftUp = (n: number, shift: number): number => Math.ceil(n / 2 ** shift);
 /** Largest multiple of `align` (any positive integer) that is at most n. */

@@ -31,12 +31,31 @@ export class Handle {
   refs = 1;
   /** stop waits for the commit. */
   sync = false;
+  /**
+   * What the file system puts off to the end of the handle, one entry an object: a record that is
+   * changed five times is stored once. Runs before the handle ends or restarts, must not sleep.
+   */
+  private deferred: Map<object, () => void> | null = null;
   /** The journal's own: the transaction. */
   transaction: object | null = null;
 
   constructor(journal: Journal, credits: number) {
     this.journal = journal;
     this.credits = credits;
+  }
+
+  isDeferred(object: object): boolean {
+    return this.deferred?.has(object) ?? false;
+  }
+  defer(object: object, finish: () => void): void {
+    (this.deferred ??= new Map()).set(object, finish);
+  }
+  /** Do now what was put off. */
+  runDeferred(): void {
+    if (!this.deferred) return;
+    const all = this.deferred;
+    this.deferred = null;
+    for (const finish of all.values()) finish();
   }
 }
 
@@ -89,8 +108,12 @@ export abstract class Journal {
 
   *stop(handle: Handle): Op<void> {
     if (--handle.refs > 0) return;
-    currentTask().journalInfo = null;
-    yield* this.end(handle);
+    try {
+      handle.runDeferred();
+    } finally {
+      currentTask().journalInfo = null;
+      yield* this.end(handle);
+    }
   }
 }
 

@@ -120,7 +120,7 @@ export function filemapReadNowait(
   iter: IovIter,
   pos: number,
 ): number {
-  const { folioSize } = mapping;
+  const { folioSize, memory } = mapping;
   let done = 0;
   while (iter.count > 0) {
     const at = pos + done;
@@ -128,14 +128,29 @@ export function filemapReadNowait(
     const folio = mapping.pages.get(index);
     if (!folio?.uptodate || folio.readahead) break;
     // The size is read after uptodate was seen: a truncate between would show zeros, not garbage.
-    const left = mapping.host.size - at;
+    const left = Math.min(mapping.host.size - at, iter.count);
     if (left <= 0) break;
+    if (ra.prev !== index) memory.markAccessed(folio);
     const offset = at - index * folioSize;
-    done += iter.copyTo(folio.data, offset, Math.min(folioSize - offset, left));
-    if (ra.next !== index) {
-      mapping.memory.markAccessed(folio);
-      ra.next = index;
+    const { data } = folio;
+    let length = folioSize - offset;
+    ra.prev = index;
+    if (length >= left) {
+      done += iter.copyTo(data, offset, left);
+      continue;
     }
+    // Folios that follow each other in memory too are copied in one go.
+    const start = data.byteOffset;
+    let end = start + folioSize;
+    while (length < left) {
+      const next = mapping.pages.get(ra.prev + 1);
+      if (!next?.uptodate || next.readahead || next.data.byteOffset !== end) break;
+      memory.markAccessed(next);
+      ra.prev++;
+      end += folioSize;
+      length += folioSize;
+    }
+    done += iter.copyTo(memory.bytes, start + offset, Math.min(length, left));
   }
   return done;
 }

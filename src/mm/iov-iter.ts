@@ -37,7 +37,9 @@ export class IovIter {
 
   constructor(segments: readonly Uint8Array[]) {
     this.segments = segments;
-    this.count = segments.reduce((sum, s) => sum + s.length, 0);
+    let count = 0;
+    for (const s of segments) count += s.length;
+    this.count = count;
   }
 
   static of(buffer: Uint8Array): IovIter {
@@ -46,21 +48,50 @@ export class IovIter {
 
   /** Copy out to the user: `length` bytes of `from` at `offset`. Returns bytes copied. */
   copyTo(from: Uint8Array, offset: number, length: number): number {
-    return this.each(length, (user, at, n, done) => {
-      copyBytesImpl(user, at, from, offset + done, n);
-    });
+    const want = Math.min(length, this.count);
+    for (let done = 0; done < want;) {
+      const user = this.segments[this.segment]!;
+      const n = Math.min(want - done, user.length - this.offset);
+      if (n > 0) copyBytesImpl(user, this.offset, from, offset + done, n);
+      done += n;
+      this.advance(user, n);
+    }
+    return want;
   }
 
   /** Copy in from the user into `to` at `offset`. Returns bytes copied. */
   copyFrom(to: Uint8Array, offset: number, length: number): number {
-    return this.each(length, (user, at, n, done) => {
-      copyBytesImpl(to, offset + done, user, at, n);
-    });
+    const want = Math.min(length, this.count);
+    for (let done = 0; done < want;) {
+      const user = this.segments[this.segment]!;
+      const n = Math.min(want - done, user.length - this.offset);
+      if (n > 0) copyBytesImpl(to, offset + done, user, this.offset, n);
+      done += n;
+      this.advance(user, n);
+    }
+    return want;
+  }
+
+  private advance(user: Uint8Array, n: number): void {
+    this.count -= n;
+    this.offset += n;
+    if (this.offset === user.length) {
+      this.segment++;
+      this.offset = 0;
+    }
   }
 
   /** Zero the user's next bytes (holes). */
   zero(length: number): number {
-    return this.each(length, (user, at, n) => user.fill(0, at, at + n));
+    const want = Math.min(length, this.count);
+    for (let done = 0; done < want;) {
+      const user = this.segments[this.segment]!;
+      const n = Math.min(want - done, user.length - this.offset);
+      user.fill(0, this.offset, this.offset + n);
+      done += n;
+      this.advance(user, n);
+    }
+    return want;
   }
 
   /** Transfer at most `length` bytes from here on. */
@@ -81,26 +112,5 @@ export class IovIter {
       this.offset -= n;
       left -= n;
     }
-  }
-
-  private each(
-    length: number,
-    visit: (user: Uint8Array, at: number, n: number, done: number) => void,
-  ): number {
-    const want = Math.min(length, this.count);
-    for (let done = 0; done < want;) {
-      const user = this.segments[this.segment];
-      assert(user !== undefined);
-      const n = Math.min(want - done, user.length - this.offset);
-      if (n > 0) visit(user, this.offset, n, done);
-      done += n;
-      this.offset += n;
-      if (this.offset === user.length) {
-        this.segment++;
-        this.offset = 0;
-      }
-    }
-    this.count -= want;
-    return want;
   }
 }

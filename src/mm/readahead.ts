@@ -26,8 +26,8 @@ export class FileRaState {
   start = 0;
   size = 0;
   asyncSize = 0;
-  /** Index after the last one read. */
-  next = 0;
+  /** Index of the folio that was read last; -1 none yet. */
+  prev = -1;
   /** Largest window in folios; 0 turns readahead off (POSIX_FADV_RANDOM). */
   limit: number;
 
@@ -59,7 +59,8 @@ export function* pageCacheSyncRa(
   index: PageIndex,
   want: number,
 ): Op<void> {
-  const sequential = index === 0 || index === ra.next || index === ra.start + ra.size;
+  const step = index - ra.prev;
+  const sequential = index === 0 || step === 0 || step === 1 || index === ra.start + ra.size;
   if (!sequential || ra.limit === 0) {
     ra.size = 0;
     yield* readWindow(mapping, index, Math.max(1, Math.min(want, ra.limit || want)), -1);

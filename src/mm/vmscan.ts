@@ -65,6 +65,10 @@ export class Memory {
   get wasm(): WebAssembly.Memory {
     return this.arena.memory;
   }
+  /** The whole arena: folios lie in it at their data's byteOffset. */
+  get bytes(): Uint8Array {
+    return this.arena.bytes;
+  }
 
   /** Bytes of the arena that cost nothing yet: the caches of names and inodes may borrow them. */
   get untouchedBytes(): number {

@@ -236,7 +236,7 @@ test('an unlinked open file takes no new name and frees its data with the last c
   expect(w.code(sysClose(p, copy))).toBe('EBADF');
 });
 
-test('two descriptors of one open file share the position; Nowait forms agree with the others', () => {
+test('two descriptors of one open file share the position; Nowait forms agree', () => {
   const w = new World();
   const p = w.root;
   put(w, p, 'f', 'abcdefgh');

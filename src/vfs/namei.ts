@@ -126,7 +126,6 @@ export class Namei {
       const isLast = next === rest.length;
       const type = lastType(rest, at, end);
       if (type === LAST_NORM) {
-        if (end - at > NAME_MAX) return this.fail('ENAMETOOLONG');
         this.last = (at === 0 && end === rest.length ? rest : rest.substring(at, end)) as Name;
       }
       if (isLast && flags & LOOKUP_PARENT) {
@@ -137,6 +136,8 @@ export class Namei {
       if (type !== LAST_NORM) {
         if (type === LAST_DOTDOT) dir = this.up(dir);
       } else {
+        // Only a name that is looked up can be too long: of a parent's last one nothing is said.
+        if (end - at > NAME_MAX) return this.fail('ENAMETOOLONG');
         const child = dPeek(dir, this.last);
         if (!child) return NEED_NAME;
         const covering = child.mounted ? mountRoot(child) : child;

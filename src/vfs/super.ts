@@ -27,11 +27,11 @@ export const S_VFS_RENAME_MUTEX = lockClass('s_vfs_rename_mutex', { after: ['sb_
 export interface SuperOperations {
   /** Write the inode's fields to its place on disk. Not with I_FREEING. */
   writeInode(inode: Inode, wait: boolean): Op<void>;
-  /** The last reference is gone: drop the cache and, if nlink is 0, the blocks and the inode, between
-   *  startInternalWrite() and endInternalWrite(). */
+  /** The last reference is gone: drop the cache and, if nlink is 0, the blocks and the inode,
+   *  between startInternalWrite() and endInternalWrite(). */
   evictInode(inode: Inode): Op<void>;
-  /** All metadata to the medium. `wait`: durable on return; without it no open handle is waited for,
-   *  because its owner may be waiting for the flusher, who calls this. */
+  /** All metadata to the medium. `wait`: durable on return; without it no open handle is waited
+   *  for, because its owner may be waiting for the flusher, who calls this. */
   syncFs(wait: boolean): Op<void>;
   /** Unmount, or failed mount: everything is synced already. */
   putSuper(): Op<void>;

@@ -197,7 +197,7 @@ test('eviction waits for the flusher, who holds no reference (I-76)', () => {
   expect(again.result).not.toBe(inode);
 });
 
-test('sync tries everything, reports the first failure, and the inode stays dirty for nobody', () => {
+test('sync tries everything, and reports the first failure', () => {
   const { w, sb } = setup();
   const inodes = [7, 8].map((i) => w.run(sb.get(ino(i))));
   for (const inode of inodes) markInodeDirty(inode, I_DIRTY_SYNC);

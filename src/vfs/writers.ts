@@ -25,8 +25,9 @@ export function endWrite(sb: SuperBlock): void {
 }
 
 /**
- * A change that no system call asked for (eviction): the innermost gate, which freezing closes last.
- * A file system's evictInode passes it around its handle, and leaves it before it drops other inodes.
+ * A change that no system call asked for (eviction): the innermost gate, which freezing closes
+ * last. A file system's evictInode passes it around its handle, and leaves it before it drops other
+ * inodes.
  * @context May sleep. @source include/linux/fs.h:sb_start_intwrite()
  */
 export function* startInternalWrite(sb: SuperBlock): Op<void> {

@@ -117,7 +117,8 @@ function* setLocked(inode: Inode, name: Name, value: Uint8Array | null, flags: n
   }
   yield* xattrPermission(currentCred(), inode, name, MAY_WRITE);
   if (!setxattr) throw errno('EOPNOTSUPP');
-  yield* setxattr(inode, name, value, flags);
+  // What is removed has to be there: as on Linux, a removal is a replacement by nothing.
+  yield* setxattr(inode, name, value, value ? flags : XATTR_REPLACE);
 }
 
 /** The file system keeps mode and ACL in step; removing what is not there is fine. */

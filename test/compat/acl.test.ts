@@ -25,10 +25,33 @@ function acl(lines: readonly Line[]): Uint8Array {
 
 const NO = 0xffffffff;
 const ACLS: Record<string, readonly Line[]> = {
-  minimal: [[1, 6, NO], [4, 5, NO], [0x20, 1, NO]],
-  named: [[1, 7, NO], [2, 5, 1000], [2, 7, 1001], [4, 5, NO], [0x10, 7, NO], [0x20, 4, NO]],
-  group: [[1, 7, NO], [4, 7, NO], [8, 3, 55], [0x10, 5, NO], [0x20, 0, NO]],
-  masked: [[1, 7, NO], [2, 7, 9], [4, 0, NO], [0x10, 0, NO], [0x20, 0, NO]],
+  minimal: [
+    [1, 6, NO],
+    [4, 5, NO],
+    [0x20, 1, NO],
+  ],
+  named: [
+    [1, 7, NO],
+    [2, 5, 1000],
+    [2, 7, 1001],
+    [4, 5, NO],
+    [0x10, 7, NO],
+    [0x20, 4, NO],
+  ],
+  group: [
+    [1, 7, NO],
+    [4, 7, NO],
+    [8, 3, 55],
+    [0x10, 5, NO],
+    [0x20, 0, NO],
+  ],
+  masked: [
+    [1, 7, NO],
+    [2, 7, 9],
+    [4, 0, NO],
+    [0x10, 0, NO],
+    [0x20, 0, NO],
+  ],
 };
 const MODES = [0o777, 0o640, 0o2755, 0o000, 0o666];
 
@@ -123,7 +146,10 @@ test.skipIf(!haveLoop())('ACLs are inherited and follow chmod as on Linux', asyn
     const args = ['-c', SCRIPT, dir, JSON.stringify(raw(todo))];
     want = JSON.parse(execFileSync('python3', args, { encoding: 'utf8' })) as View;
   });
-  for (const args of [['-t', 'ext4', '-b', '1024'], ['-t', 'ext3', '-I', '128']]) {
+  for (const args of [
+    ['-t', 'ext4', '-b', '1024'],
+    ['-t', 'ext3', '-I', '128'],
+  ]) {
     const image = makeImage(args, '16M');
     const t = Tree.open(image.path);
     expect(ours(t, todo)).toEqual(want);

@@ -31,7 +31,8 @@ const NAMES = ['a', 'b', 'c', 'dir', 'x'.repeat(60), 'ö', 'long-name-'.repeat(2
 
 function path(chance: Prng): string {
   let p = '';
-  for (let depth = 1 + chance.below(3); depth > 0; depth--) p += `/${NAMES[chance.below(NAMES.length)]!}`;
+  for (let depth = 1 + chance.below(3); depth > 0; depth--)
+    p += `/${NAMES[chance.below(NAMES.length)]!}`;
   return p;
 }
 
@@ -121,7 +122,11 @@ for (const [kind, args] of KINDS) {
 }
 
 test('exchange swaps files and directories, with their parents and counts', () => {
-  for (const args of [['-t', 'ext4'], ['-t', 'ext4', '-O', 'inline_data'], ['-t', 'ext2']]) {
+  for (const args of [
+    ['-t', 'ext4'],
+    ['-t', 'ext4', '-O', 'inline_data'],
+    ['-t', 'ext2'],
+  ]) {
     const image = makeImage(args, '8M');
     const t = Tree.open(image.path);
     t.mkdir('/one');

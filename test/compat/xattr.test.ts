@@ -62,10 +62,12 @@ function kernelAttrs(dir: string, file: string): Record<string, string> {
   const code =
     'import os,sys,json\np=sys.argv[1]\n' +
     'print(json.dumps({n: os.getxattr(p,n).hex() for n in os.listxattr(p)}))';
-  return JSON.parse(execFileSync('python3', ['-c', code, dir + file], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  }));
+  return JSON.parse(
+    execFileSync('python3', ['-c', code, dir + file], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    }),
+  ) as Record<string, string>;
 }
 
 for (const [kind, args, sizes] of KINDS) {

@@ -221,3 +221,20 @@ test('the first file past 2 GiB sets large_file', () => {
   expect(image.ask('features')).toContain('large_file');
   expect(image.fsck()).toMatchObject({ code: 0 });
 });
+
+test('remounted read-only the image is clean, and nothing is written until it is writable again', () => {
+  const image = withFiles(['-t', 'ext4'], 100);
+  const m = mountFile(image.path, RW);
+  m.run(m.sb.sops.remount!(true));
+  m.sb.readOnly = true;
+  expect(stateOf(image)).toBe(EXT4_VALID_FS);
+  const before = image.bytes();
+  m.run(m.sb.sops.syncFs(true));
+  expect(Buffer.compare(before, image.bytes())).toBe(0);
+  m.run(m.sb.sops.remount!(false));
+  m.sb.readOnly = false;
+  expect(stateOf(image) & EXT4_VALID_FS).toBe(0);
+  m.umount();
+  expect(stateOf(image)).toBe(EXT4_VALID_FS);
+  expect(image.fsck()).toMatchObject({ code: 0 });
+});

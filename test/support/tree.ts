@@ -122,7 +122,7 @@ export class Tree {
   }
 
   inode(path: Path): Ext4Inode {
-    // eslint-disable-next-line require-yield
+     
     return this.with(path, function* (inode): Op<Ext4Inode> {
       return inode;
     });
@@ -210,7 +210,7 @@ export class Tree {
     return this.with(path, (inode) => vfsGetxattr(inode, bytesOf(name)));
   }
   listxattr(path: Path): string[] {
-    return this.with(path, (inode) => vfsListxattr(inode)) as string[];
+    return this.with(path, (inode) => vfsListxattr(inode));
   }
   setxattr(path: Path, name: string, value: Uint8Array | null, flags = 0): void {
     this.with(path, (inode) => vfsSetxattr(inode, bytesOf(name), value, flags));

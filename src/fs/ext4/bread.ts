@@ -23,9 +23,12 @@ import {
 /** Without large_dir the size of a directory has 31 bits to itself. */
 const DIR_SIZE_MAX = 0x7fff_ffff;
 
+/** Used by who does not sleep, from question to answer. */
+const scratch = new MapRequest();
+
 /** The block if mapping and contents are in memory. @context Does not sleep. */
 export function ext4BreadNowait(inode: Ext4Inode, lblk: Lblk): BufferHead | null {
-  const map = new MapRequest().ask(lblk, 1);
+  const map = scratch.ask(lblk, 1);
   if (ext4MapBlocksNowait(inode, map) <= 0 || (map.flags & MAP_UNWRITTEN) !== 0) return null;
   return inode.sb.buffers.tryBread(pblk(map.pblk));
 }

@@ -23,7 +23,7 @@ import {
   leafArea,
 } from './dir-entry.ts';
 import { ext4TryAddInlineEntry, ext4TryCreateInlineDir, inlineDirEmpty } from './dir-inline.ts';
-import { hasInlineData, linearArea } from './dir-search.ts';
+import { hasInlineData, holeLength, linearArea } from './dir-search.ts';
 import { DirEntry2, dirRecLen, fileTypeOfMode } from './disk/dirent.ts';
 import { EXT4_INDEX_FL } from './disk/inode.ts';
 import { type Ext4Filename, dirShape, isEncrypted, isIndexed, nameIsAllowed } from './filename.ts';
@@ -85,7 +85,10 @@ function* addSomewhere(
   for (let i = 0; i < blocks; i++) {
     const lblk = toLblk(i);
     const bh = yield* readDirblockOrHole(dir, lblk, 'any');
-    if (!bh) continue;
+    if (!bh) {
+      i += (yield* holeLength(dir, lblk)) - 1;
+      continue;
+    }
     try {
       const area = leafArea(bh, shape, lblk);
       const at = findRoom(area, fname.matcher, need, shape);
@@ -173,6 +176,7 @@ export function* ext4EmptyDir(dir: Ext4Inode): Op<boolean> {
     const bh = yield* readDirblockOrHole(dir, lblk, 'any');
     if (!bh) {
       if (i === 0) throw corrupted('ext4_inode', 'i_block', { ino: dir.ino, lblk, hole: true });
+      i += (yield* holeLength(dir, lblk)) - 1;
       continue;
     }
     try {

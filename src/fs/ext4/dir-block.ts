@@ -13,8 +13,7 @@ import type { BufferHead, BufferTrigger } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { ext4Bread, ext4BreadNowait } from './bread.ts';
 import { dirLeafCsumOk, dxCsumOk, setDirLeafCsum, setDxCsum } from './checksum.ts';
-import { type DirShape, recLenAt } from './dir-entry.ts';
-import { DirEntry2, DirEntryTail, isDirEntryTail } from './disk/dirent.ts';
+import { DirEntry2, DirEntryTail, isDirEntryTail, recLenFromDisk } from './disk/dirent.ts';
 import { DX_NODE_ENTRIES_OFFSET, DX_ROOT_ENTRIES_OFFSET } from './disk/htree.ts';
 import { isIndexed } from './filename.ts';
 import type { Ext4Inode } from './inode-info.ts';
@@ -36,12 +35,12 @@ const nodeTrigger: BufferTrigger = (bh) => {
 };
 
 /** Does the block begin with a free entry that covers all of it, as nodes do? */
-export const looksLikeNode = (bh: BufferHead, shape: DirShape): boolean =>
-  DirEntry2.inode.get(bh.view, 0) === 0 && recLenAt(bh, 0, shape) === shape.blockSize;
+export const looksLikeNode = (bh: BufferHead): boolean =>
+  DirEntry2.inode.get(bh.view, 0) === 0 &&
+  recLenFromDisk(DirEntry2.rec_len.get(bh.view, 0), bh.data.length) === bh.data.length;
 
 function verify(dir: Ext4Inode, bh: BufferHead, lblk: Lblk, type: DirBlockType): void {
-  const shape = { blockSize: dir.sb.geo.blockSize } as DirShape;
-  const node = isIndexed(dir) && (lblk === 0 || looksLikeNode(bh, shape));
+  const node = isIndexed(dir) && (lblk === 0 || looksLikeNode(bh));
   if (type === 'node' && !node) {
     throw corrupted('dx_node', 'fake', { ino: dir.ino, lblk, want: 'a node of the hash tree' });
   }
@@ -60,6 +59,31 @@ function verify(dir: Ext4Inode, bh: BufferHead, lblk: Lblk, type: DirBlockType):
     }
   }
   bh.verified = true;
+}
+
+/**
+ * The block if it is in memory, with a reference, verified; else null. For look-ups.
+ * @throws EUCLEAN
+ * @context Does not sleep.
+ */
+export function readDirblockNowait(
+  dir: Ext4Inode,
+  lblk: Lblk,
+  type: DirBlockType,
+): BufferHead | null {
+  const bh = ext4BreadNowait(dir, lblk);
+  return bh && verified(dir, bh, lblk, type);
+}
+
+/** The block itself, or it is put and the error thrown. */
+function verified(dir: Ext4Inode, bh: BufferHead, lblk: Lblk, type: DirBlockType): BufferHead {
+  try {
+    verify(dir, bh, lblk, type);
+  } catch (e) {
+    bh.put();
+    throw e;
+  }
+  return bh;
 }
 
 /**
@@ -83,14 +107,7 @@ export function* readDirblockOrHole(
   type: DirBlockType,
 ): Op<BufferHead | null> {
   const bh = ext4BreadNowait(dir, lblk) ?? (yield* ext4Bread(null, dir, lblk, false));
-  if (!bh) return null;
-  try {
-    verify(dir, bh, lblk, type);
-  } catch (e) {
-    bh.put();
-    throw e;
-  }
-  return bh;
+  return bh && verified(dir, bh, lblk, type);
 }
 
 function* dirAccess(

@@ -4,15 +4,17 @@
  * @source fs/ext4/namei.c:ext4_find_entry(), ext4_dx_find_entry(); fs/ext4/inline.c
  */
 import { corrupted } from '../../base/errno.ts';
-import { lblk as toLblk } from '../../base/units.ts';
+import { type Lblk, lblk as toLblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
+import { ext4SkipHole } from './bread.ts';
 import {
   dirtyDirblock,
   ext4ReadDirblock,
   leafAccess,
   looksLikeNode,
+  readDirblockNowait,
   readDirblockOrHole,
 } from './dir-block.ts';
 import {
@@ -95,7 +97,8 @@ function* findIndexed(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null>
     const { hash } = name.hash(path.version);
     do {
       const lblk = path.leaf.child;
-      const bh = yield* ext4ReadDirblock(dir, lblk, 'leaf');
+      const bh =
+        readDirblockNowait(dir, lblk, 'leaf') ?? (yield* ext4ReadDirblock(dir, lblk, 'leaf'));
       const found = searchLeaf(dir, bh, leafArea(bh, shape, lblk), name, shape);
       if (found) return found;
       if (--leaves < 0) throw corrupted('dx_entry', 'block', { ino: dir.ino, loop: true });
@@ -134,8 +137,12 @@ function* findLinear(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null> 
   const many = dots && isIndexed(dir) ? 1 : blocks;
   for (let i = 0; i < many; i++) {
     const lblk = toLblk((start + i) % blocks);
-    const bh = yield* readDirblockOrHole(dir, lblk, 'any');
-    if (!bh) continue;
+    const bh =
+      readDirblockNowait(dir, lblk, 'any') ?? (yield* readDirblockOrHole(dir, lblk, 'any'));
+    if (!bh) {
+      i += (yield* holeLength(dir, lblk)) - 1;
+      continue;
+    }
     const area = linearArea(dir, bh, lblk, shape);
     const found = searchLeaf(dir, bh, area, name, shape);
     if (!found) continue;
@@ -145,13 +152,19 @@ function* findLinear(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null> 
   return null;
 }
 
+/** Blocks of the directory that the hole at `lblk` takes: a wrong size must not cost a long walk. */
+export function* holeLength(dir: Ext4Inode, lblk: Lblk): Op<number> {
+  const end = Math.floor(dir.size / dir.sb.geo.blockSize);
+  return Math.min(yield* ext4SkipHole(dir, lblk), Math.max(end, lblk + 1)) - lblk;
+}
+
 /**
  * The entries of a block in a walk over all blocks. Nodes of a hash tree are free entries there,
  * over the whole block, since their tail is not an entry.
  */
 export function linearArea(dir: Ext4Inode, bh: BufferHead, lblk: number, shape: DirShape): DirArea {
   const area = leafArea(bh, shape, lblk);
-  const node = isIndexed(dir) && (lblk === 0 || looksLikeNode(bh, shape));
+  const node = isIndexed(dir) && (lblk === 0 || looksLikeNode(bh));
   return node ? { ...area, end: shape.blockSize } : area;
 }
 

@@ -107,6 +107,7 @@ export function ext4DirtyMetadata(handle: Handle, bh: BufferHead): void {
  */
 export function* ext4EnsureCredits(handle: Handle, need: number): Op<boolean> {
   if (handle.credits >= need || handle.journal.extend(handle, need - handle.credits)) return false;
+  handle.runDeferred();
   yield* handle.journal.restart(handle, need);
   return true;
 }

@@ -2,7 +2,7 @@
  * Open regular files: cached reads, buffered writes, fsync, seeking, allocation.
  * @source fs/ext4/file.c
  */
-import { errno } from '../../base/errno.ts';
+import { errno, FsError } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
 import { iomapFileBufferedWrite, iomapZeroRange } from '../../iomap/buffered-write.ts';
 import { iomapFiemap, iomapSeekData, iomapSeekHole } from '../../iomap/seek.ts';
@@ -53,21 +53,38 @@ function* writeLocked(file: File, iter: IovIter, where: number): Op<number> {
   const { count } = iter;
   if (count === 0) return 0;
   yield* fileModified(file);
-  const before = inode.size;
-  let done = 0;
   try {
-    done = mayWriteInline(inode, pos, count) ? yield* ext4InlineWrite(inode, iter, pos) : 0;
-    if (done === 0) {
-      if (inode.hasFlag(EXT4_INLINE_DATA_FL)) yield* ext4ConvertInlineData(inode);
-      if (pos > before) yield* zeroOldTail(inode, pos);
-      done = yield* iomapFileBufferedWrite(file, iter, pos, ext4IomapOps);
+    const done = yield* writeBytes(file, iter, pos);
+    yield* storeInode(inode);
+    return done;
+  } catch (e) {
+    // What was allocated before the failure is in the inode; the first error is the one to tell.
+    try {
+      yield* storeInode(inode);
+    } catch (second) {
+      if (!(second instanceof FsError)) throw second;
     }
+    throw e;
   } finally {
     iter.count += asked - count;
-    // Times, and on failure whatever was allocated; i_disksize follows the data (protocols C.11).
-    yield* withHandle(inode.sb, 'inode', (handle) => ext4MarkInodeDirty(handle, inode));
   }
-  return done;
+}
+
+/** Inline if it fits, else through the page cache. */
+function* writeBytes(file: File, iter: IovIter, pos: number): Op<number> {
+  const inode = of(file);
+  if (mayWriteInline(inode, pos, iter.count)) {
+    const done = yield* ext4InlineWrite(inode, iter, pos);
+    if (done > 0) return done;
+  }
+  if (inode.hasFlag(EXT4_INLINE_DATA_FL)) yield* ext4ConvertInlineData(inode);
+  if (pos > inode.size) yield* zeroOldTail(inode, pos);
+  return yield* iomapFileBufferedWrite(file, iter, pos, ext4IomapOps);
+}
+
+/** Times and block count; i_disksize follows the data (protocols C.11). */
+function* storeInode(inode: Ext4Inode): Op<void> {
+  yield* withHandle(inode.sb, 'inode', (handle) => ext4MarkInodeDirty(handle, inode));
 }
 
 export const ext4FileOperations: FileOperations = {
@@ -79,7 +96,6 @@ export const ext4FileOperations: FileOperations = {
       throw errno('EPERM', { ino: inode.ino }, 'verity files are never written');
     }
   },
-  // eslint-disable-next-line require-yield -- an op of the table; windows are memory only
   *release(inode, file) {
     // The last writer leaves: what it laid claim to is for others.
     if (file.writable && inode.writeCount <= 1) ext4DiscardPreallocations(inode as Ext4Inode);

@@ -13,7 +13,7 @@ import { corrupted } from '../../base/errno.ts';
 import { type Lblk, lblk as toLblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
-import { ext4ReadDirblock } from './dir-block.ts';
+import { ext4ReadDirblock, readDirblockNowait } from './dir-block.ts';
 import { DirEntry2, dirRecLen } from './disk/dirent.ts';
 import {
   DX_BLOCK_MASK,
@@ -33,6 +33,7 @@ import { hashInDirent, hashVersionOf } from './filename.ts';
 import type { Ext4Inode } from './inode-info.ts';
 
 const ENTRY = DxEntry.$size;
+const ROOT = toLblk(0);
 
 /** A node of the tree with the entry that the way goes through. */
 export class DxFrame {
@@ -172,7 +173,8 @@ function checkChild(dir: Ext4Inode, path: DxPath, child: Lblk, seen: readonly nu
 export function* dxProbe(dir: Ext4Inode, hashOf: (version: number) => number): Op<DxPath> {
   const path = new DxPath();
   try {
-    const root = new DxFrame(yield* ext4ReadDirblock(dir, toLblk(0), 'node'), true);
+    const top = readDirblockNowait(dir, ROOT, 'node');
+    const root = new DxFrame(top ?? (yield* ext4ReadDirblock(dir, ROOT, 'node')), true);
     path.frames.push(root);
     const { version, levels } = checkRoot(dir, root.bh);
     path.version = version;
@@ -185,7 +187,8 @@ export function* dxProbe(dir: Ext4Inode, hashOf: (version: number) => number): O
       checkChild(dir, path, child, seen);
       if (path.frames.length > levels) return path;
       seen.push(child);
-      frame = new DxFrame(yield* ext4ReadDirblock(dir, child, 'node'), false);
+      const bh = readDirblockNowait(dir, child, 'node');
+      frame = new DxFrame(bh ?? (yield* ext4ReadDirblock(dir, child, 'node')), false);
       path.frames.push(frame);
     }
   } catch (e) {

@@ -444,16 +444,20 @@ function storeTimes(inode: Ext4Inode, v: DataView, at: number): void {
 }
 
 /**
- * Put the inode's fields into its table block inside `handle`. One credit.
- * @context May sleep. @throws EROFS, EIO, EFBIG
+ * The inode's fields go into its table block when `handle` ends: once, however often they change
+ * until then. One credit.
+ * @context May sleep. @throws EROFS, EIO
  */
 export function* ext4MarkInodeDirty(handle: Handle, inode: Ext4Inode): Op<void> {
+  if (handle.isDeferred(inode)) return;
   const loc = yield* ext4ReserveInodeWrite(handle, inode);
-  try {
-    ext4DoUpdateInode(handle, inode, loc);
-  } finally {
-    loc.bh.put();
-  }
+  handle.defer(inode, () => {
+    try {
+      ext4DoUpdateInode(handle, inode, loc);
+    } finally {
+      loc.bh.put();
+    }
+  });
 }
 
 /** i_block of a device node. */

@@ -54,7 +54,7 @@ import {
   setInodeCsum,
 } from '../checksum.ts';
 import { hasFeature } from '../features.ts';
-import { groupStart, hasSuper, type Plan } from './plan.ts';
+import { groupStart, hasSuper, type Plan, superAt } from './plan.ts';
 import type { Run, Space } from './space.ts';
 
 /** What goes to the device: contents of a block. */
@@ -240,7 +240,7 @@ export class InodeMaker {
       for (let g = 1; g < plan.groupsCount; g++) if (hasSuper(plan, g)) copies.push(g);
       for (let i = 0; i < plan.reservedGdt; i++) {
         const offset = 1 + plan.gdtBlocks + i;
-        const nr = plan.firstDataBlock + offset;
+        const nr = superAt(plan, 0) + offset;
         dind.setUint32(((plan.gdtBlocks + i) % slots) * 4, nr, true);
         const list = rawBlock(this.put(nr)).view;
         copies.forEach((g, k) => {

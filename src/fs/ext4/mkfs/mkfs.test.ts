@@ -129,6 +129,19 @@ for (const [name, size, args, options] of cases) {
   });
 }
 
+test.each([
+  [32, 8192],
+  [200, 2048],
+])(
+  'bigalloc with 1 KiB blocks, where block 0 is before the super block: clean (%i MiB)',
+  (mib, clusterSize) => {
+    const path = join(dir, 'bigalloc.img');
+    rmSync(path, { force: true });
+    ours(path, mib * MIB, { blockSize: 1024, features: 'bigalloc', clusterSize });
+    expect(e2fsck(path)).toBe('clean');
+  },
+);
+
 test('the judges can tell: a damaged descriptor is not clean', () => {
   const path = join(dir, 'bad.img');
   ours(path, 8 * MIB, {});

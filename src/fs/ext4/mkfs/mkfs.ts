@@ -44,6 +44,7 @@ import {
   type MkfsOptions,
   type Plan,
   planFs,
+  superAt,
 } from './plan.ts';
 import { type Run, Space } from './space.ts';
 import { superBlock } from './superblock.ts';
@@ -151,7 +152,7 @@ function* clearOld(
   yield* writer.zero(0, plan.firstDataBlock + 1);
   for (let g = 0; g < plan.groupsCount; g++) {
     if (hasSuper(plan, g))
-      yield* writer.zero(groupStart(plan, g), 1 + plan.gdtBlocks + plan.reservedGdt);
+      yield* writer.zero(superAt(plan, g), 1 + plan.gdtBlocks + plan.reservedGdt);
   }
   for (const t of tables) yield* writer.zero(t.inodeTable, plan.itable);
   // Journal blocks of an older file system could pass for transactions of this one.
@@ -284,7 +285,7 @@ function* writeSupers(writer: Writer, plan: Plan, sb: Uint8Array, gdt: Uint8Arra
   const descPerBlock = blockSize / plan.descSize;
   for (let g = plan.groupsCount - 1; g >= 0; g--) {
     const image = new Map<number, Uint8Array>();
-    const first = groupStart(plan, g);
+    const first = superAt(plan, g);
     const copy = hasSuper(plan, g);
     const n = groupGdt(plan, g);
     for (let i = 0; i < n; i++) {

@@ -287,9 +287,21 @@ export const groupStart = (p: Plan, group: number): number =>
 export const groupEnd = (p: Plan, group: number): number =>
   Math.min(groupStart(p, group) + p.blocksPerGroup, p.blocksCount);
 
+/**
+ * Blocks before the super block of a group: block 0 with 1 KiB blocks and bigalloc, where group 0
+ * begins at 0 although the super block stands in block 1.
+ * @source libext2fs: ext2fs_super_and_bgd_loc2()
+ */
+export const bootBlocks = (p: Plan, group: number): number =>
+  group === 0 && p.blockSize === KIB && p.firstDataBlock === 0 ? 1 : 0;
+
+/** Where the super block of a group stands, or would stand. */
+export const superAt = (p: Plan, group: number): number =>
+  groupStart(p, group) + bootBlocks(p, group);
+
 /** Blocks at the front of a group: super block, descriptors and their reserve. */
 export function baseMeta(p: Plan, group: number): number {
   const copy = hasSuper(p, group);
   const reserve = copy && !hasFeature(p.features, 'meta_bg') ? p.reservedGdt : 0;
-  return (copy ? 1 : 0) + groupGdt(p, group) + reserve;
+  return bootBlocks(p, group) + (copy ? 1 : 0) + groupGdt(p, group) + reserve;
 }

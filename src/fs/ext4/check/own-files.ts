@@ -1,0 +1,228 @@
+/**
+ * The file system's own records outside of groups: orphans, the journal's super block, multi-mount
+ * protection, the inode that keeps room for descriptors.
+ */
+import { LE } from '../../../base/struct.ts';
+import { ino as inoUnit, pblk as pblkUnit } from '../../../base/units.ts';
+import type { Op } from '../../../sched/op.ts';
+import { journalSuperblockCsumOk } from '../../../jbd2/checksum.ts';
+import {
+  JBD2_CRC32C_CHKSUM,
+  JBD2_INCOMPAT,
+  JBD2_KNOWN_INCOMPAT,
+  JBD2_MAGIC_NUMBER,
+  JBD2_SUPERBLOCK_V1,
+  JBD2_SUPERBLOCK_V2,
+  JournalSuperblock,
+} from '../../../jbd2/disk.ts';
+import { inodeCsumSeed, mmpCsumOk, orphanBlockCsumOk } from '../checksum.ts';
+import { Inode, iSize, EXT4_RESIZE_INO } from '../disk/inode.ts';
+import { EXT4_MMP_MAGIC, EXT4_MMP_SEQ_CLEAN, Mmp } from '../disk/mmp.ts';
+import {
+  EXT4_ORPHAN_BLOCK_MAGIC,
+  OrphanBlockTail,
+  orphanSlotsPerBlock,
+  orphanTailOffset,
+} from '../disk/orphan.ts';
+import { Superblock } from '../disk/superblock.ts';
+import { fileRuns } from './file-read.ts';
+import { readInodeRecord } from './inode-read.ts';
+import type { CheckState } from './state.ts';
+
+/** Inodes that wait for their end: in the list through i_dtime, and in the orphan file. */
+export function* findOrphans(state: CheckState): Op<void> {
+  const { vol, orphans } = state;
+  const { report } = vol;
+  let ino = vol.sbField('s_last_orphan');
+  while (ino !== 0) {
+    const place = { ino: inoUnit(ino), field: 's_last_orphan' };
+    if (!vol.validIno(ino) || ino < vol.geo.firstIno || orphans.has(ino)) {
+      report.report('orphan-list', `The list of orphans leads to inode ${ino}.`, place);
+      return;
+    }
+    orphans.add(ino);
+    report.report('orphan-inode', `Inode ${ino} waits for its end on the orphan list.`, place);
+    const record = yield* readInodeRecord(vol, ino);
+    ino = record ? Inode.i_dtime.get(record.view, 0) : 0;
+  }
+  if (vol.has.orphanFile) yield* readOrphanFile(state);
+}
+
+function* readOrphanFile(state: CheckState): Op<void> {
+  const { vol, orphans } = state;
+  const file = Superblock.s_orphan_file_inum.get(vol.super.view, 0);
+  const record = yield* readInodeRecord(vol, file);
+  if (!record) return;
+  const seed = inodeCsumSeed(vol.facts.csumSeed, file, Inode.i_generation.get(record.view, 0));
+  const slots = orphanSlotsPerBlock(vol.geo.blockSize);
+  for (const [lblk, start, len] of yield* fileRuns(vol, file)) {
+    for (let i = 0; i < len; i++) {
+      const bh = yield* vol.bread(start + i);
+      if (!bh) continue;
+      const place = { ino: inoUnit(file), pblk: pblkUnit(start + i) };
+      const fail = (field: string): void => {
+        const text = `Block ${lblk + i} of the orphan file has a wrong ${field}.`;
+        vol.report.report('orphan-file', text, { ...place, field });
+      };
+      const tail = orphanTailOffset(vol.geo.blockSize);
+      if (OrphanBlockTail.ob_magic.get(bh.view, tail) !== EXT4_ORPHAN_BLOCK_MAGIC) fail('ob_magic');
+      else if (vol.has.metadataCsum && !orphanBlockCsumOk(seed, start + i, bh)) fail('ob_checksum');
+      for (let s = 0; s < slots; s++) {
+        const ino = bh.view.getUint32(4 * s, LE);
+        if (ino === 0) continue;
+        if (!vol.validIno(ino) || ino < vol.geo.firstIno) {
+          fail('slot');
+          continue;
+        }
+        orphans.add(ino);
+        const text = `Inode ${ino} waits for its end in the orphan file.`;
+        vol.report.report('orphan-inode', text, { ino: inoUnit(ino) });
+      }
+      bh.put();
+    }
+  }
+}
+
+/** The journal as far as it can be checked without reading it: its super block. */
+export function* checkJournal(state: CheckState): Op<void> {
+  const { vol } = state;
+  if (!vol.has.journal) return;
+  const ino = Superblock.s_journal_inum.get(vol.super.view, 0);
+  const fail = (field: string, text: string): void => {
+    vol.report.report('journal-superblock', `The journal: ${text}.`, { ino: inoUnit(ino), field });
+  };
+  const record = yield* readInodeRecord(vol, ino);
+  const [first] = yield* fileRuns(vol, ino);
+  if (!record || !first || first[0] !== 0 || Inode.i_links_count.get(record.view, 0) === 0) {
+    fail('s_journal_inum', `inode ${ino} is no journal`);
+    return;
+  }
+  const bh = yield* vol.bread(first[1]);
+  if (!bh) return;
+  try {
+    const get = (name: 'h_magic' | 'h_blocktype' | 's_blocksize' | 's_maxlen' | 's_first'): number =>
+      JournalSuperblock[name].get(bh.view, 0);
+    const type = get('h_blocktype');
+    if (get('h_magic') !== JBD2_MAGIC_NUMBER) fail('h_magic', 'its super block has no magic number');
+    else if (type !== JBD2_SUPERBLOCK_V1 && type !== JBD2_SUPERBLOCK_V2) {
+      fail('h_blocktype', `its super block says it is of type ${type}`);
+    } else {
+      const blocks = Math.floor(iSize(record.view, 0) / vol.geo.blockSize);
+      if (get('s_blocksize') !== vol.geo.blockSize) fail('s_blocksize', 'it has another block size');
+      if (get('s_maxlen') > blocks || get('s_maxlen') < 4) fail('s_maxlen', 'its length is wrong');
+      if (get('s_first') === 0 || get('s_first') >= get('s_maxlen')) {
+        fail('s_first', 'its log begins outside of it');
+      }
+      checkJournalState(state, bh, type, fail);
+    }
+  } finally {
+    bh.put();
+  }
+}
+
+function checkJournalState(
+  state: CheckState,
+  b: { readonly data: Uint8Array; readonly view: DataView },
+  type: number,
+  fail: (field: string, text: string) => void,
+): void {
+  const { view } = b;
+  const start = JournalSuperblock.s_start.get(view, 0);
+  if (start !== 0 && !state.vol.feature('needs_recovery')) {
+    fail('s_start', 'it holds changes, but the super block does not say so');
+  }
+  const aborted = JournalSuperblock.s_errno.get(view, 0);
+  if (aborted !== 0) fail('s_errno', `it was given up with error ${aborted | 0}`);
+  if (type === JBD2_SUPERBLOCK_V1) return;
+  const incompat = JournalSuperblock.s_feature_incompat.get(view, 0);
+  if ((incompat & ~JBD2_KNOWN_INCOMPAT) !== 0) {
+    fail('s_feature_incompat', 'it has a feature that nobody knows');
+    return;
+  }
+  const csum = JBD2_INCOMPAT.journal_checksum_v2 | JBD2_INCOMPAT.journal_checksum_v3;
+  if ((incompat & csum) === 0) return;
+  if (JournalSuperblock.s_checksum_type.get(view, 0) !== JBD2_CRC32C_CHKSUM) {
+    fail('s_checksum_type', 'its checksums are of an unknown kind');
+  } else if (!journalSuperblockCsumOk(b)) {
+    fail('s_checksum', 'the checksum of its super block is wrong');
+  }
+}
+
+/** Multi-mount protection: is the record whole, and does nobody hold the file system? */
+export function* checkMmpRecord(state: CheckState): Op<void> {
+  const { vol } = state;
+  if (!vol.feature('mmp')) return;
+  const block = Superblock.s_mmp_block.get(vol.super.view, 0);
+  const place = { pblk: pblkUnit(block) };
+  const bh = yield* vol.bread(block);
+  if (!bh) return;
+  state.claimMetadata(block, 1);
+  const seq = Mmp.mmp_seq.get(bh.view, 0);
+  if (Mmp.mmp_magic.get(bh.view, 0) !== EXT4_MMP_MAGIC) {
+    const text = 'The record of multi-mount protection has no magic number.';
+    vol.report.report('mmp-record', text, { ...place, field: 'mmp_magic' });
+  } else if (vol.has.metadataCsum && !mmpCsumOk(vol.facts.csumSeed, bh)) {
+    const text = 'The checksum of the record of multi-mount protection is wrong.';
+    vol.report.report('mmp-record', text, { ...place, field: 'mmp_checksum' });
+  } else if (seq !== EXT4_MMP_SEQ_CLEAN) {
+    const text = 'Somebody has the file system mounted, or crashed with it.';
+    vol.report.report('mmp-in-use', text, { ...place, field: 'mmp_seq' });
+  }
+  bh.put();
+}
+
+/** The inode that keeps room for more descriptors is there exactly if the feature is. */
+export function* checkResizeInode(state: CheckState): Op<void> {
+  const { vol } = state;
+  const place = { ino: inoUnit(EXT4_RESIZE_INO) };
+  const reserved = vol.sbField('s_reserved_gdt_blocks');
+  const record = yield* readInodeRecord(vol, EXT4_RESIZE_INO);
+  if (!record) return;
+  if (!vol.feature('resize_inode')) {
+    if (reserved !== 0) {
+      const text = 'Room is reserved for descriptors without the feature resize_inode.';
+      vol.report.report('resize-inode', text, { field: 's_reserved_gdt_blocks' });
+    }
+    const used = Inode.i_block.get(record.view, 0).some((b) => b !== 0);
+    if (used) {
+      const text = 'The inode for resizing holds blocks without the feature resize_inode.';
+      vol.report.report('resize-inode', text, place);
+    }
+    return;
+  }
+  yield* checkResizeMap(state, record.view, reserved);
+}
+
+/** Its double indirect block names every reserved block, each of which names its copies. */
+function* checkResizeMap(state: CheckState, view: DataView, reserved: number): Op<void> {
+  const { vol } = state;
+  const at = Inode.i_block.offset;
+  const words = Array.from({ length: 15 }, (_, i) => view.getUint32(at + 4 * i, LE));
+  const bad = (text: string): void => {
+    const place = { ino: inoUnit(EXT4_RESIZE_INO), field: 'i_block' };
+    vol.report.report('resize-inode', `The inode for resizing: ${text}.`, place);
+  };
+  const regular = (Inode.i_mode.get(view, 0) & 0xf000) === 0x8000;
+  if (words.some((w, i) => i !== 13 && w !== 0) || !regular) {
+    bad('it holds more than a double indirect block');
+    return;
+  }
+  const dind = yield* vol.bread(words[13]!);
+  if (!dind) {
+    bad(`its double indirect block is said to be ${words[13]!}`);
+    return;
+  }
+  const old = Math.min(vol.firstMetaBg, vol.gdtBlocks);
+  const perBlock = vol.geo.blockSize / 4;
+  const first = vol.gdtBlockAt(0) + old;
+  try {
+    for (let i = 0; i < reserved; i++) {
+      const got = dind.view.getUint32(4 * ((old + i) % perBlock), LE);
+      if (got === first + i) continue;
+      bad(`reserved block ${first + i} is said to be ${got}`);
+      return;
+    }
+  } finally {
+    dind.put();
+  }
+}
