@@ -1,6 +1,6 @@
 /** The commands that change what an image holds. */
 import { Command } from 'commander';
-import { action, examples } from './commands.ts';
+import { action, alias, examples } from './commands.ts';
 
 export function changeCommands(top: Command): void {
   top.addCommand(cpCommand());
@@ -19,7 +19,7 @@ export function changeCommands(top: Command): void {
 
 const cpCommand = (): Command =>
   action(
-    new Command('cp')
+    alias(new Command('cp'), 'R', 'recursive')
       .description('copy into an image, out of one, or within; holes stay holes')
       .argument('<path...>', 'sources, then the target; IMAGE:/path or a path of the host')
       .option('-r, --recursive', 'directories too')
@@ -54,10 +54,10 @@ const mvCommand = (): Command =>
 
 const rmCommand = (): Command =>
   action(
-    new Command('rm')
+    alias(new Command('rm'), 'R', 'recursive')
       .description('remove')
       .argument('<path...>', 'IMAGE:/path')
-      .option('-r, -R, --recursive', 'directories with all they hold')
+      .option('-r, --recursive', 'directories with all they hold')
       .option('-f, --force', 'what is not there is no failure')
       .option('-d, --dir', 'empty directories')
       .option('-v, --verbose', 'say what is done')

@@ -110,7 +110,8 @@ const checkCommand = (): Command =>
     new Command('check')
       .description('read all metadata and report what contradicts itself')
       .argument('<image>', 'an image')
-      .option('--memory <size>', 'at most so much memory for what must be remembered')
+      .option('--memory <size>', 'of the cache for metadata')
+      .option('-q, --quiet', 'only the exit status')
       .addHelpText(
         'after',
         '\nExit status as e2fsck: 0 clean, 4 errors were found, 8 it could not be checked, 16 wrong usage.\n' +
@@ -124,7 +125,7 @@ const benchCommand = (): Command =>
     new Command('bench')
       .description('measure, each case beside its peer')
       .argument('[case...]', 'all of them')
-      .option('--list', 'only name them')
-      .addHelpText('after', examples('bench --list')),
+      .option('--quick', 'a tenth of the work: shows that it runs, measures little')
+      .addHelpText('after', examples('bench build mkfs', 'bench --json')),
     async () => (await import('./commands/bench.ts')).bench,
   );

@@ -70,7 +70,8 @@ const findCommand = (): Command =>
   action(
     new Command('find')
       .description('paths below a directory that pass all tests')
-      .argument('<path> [tests...]', 'IMAGE:/path; tests as below')
+      .argument('<path>', 'IMAGE:/path; IMAGE alone is its root')
+      .argument('[tests...]', 'as below')
       .allowUnknownOption()
       .passThroughOptions()
       .addHelpText(

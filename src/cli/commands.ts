@@ -1,5 +1,5 @@
 /** How a command is declared; shared by the lists of commands. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Cli } from './context.ts';
 import { flushOutput } from './output.ts';
 
@@ -29,3 +29,11 @@ export function action<A extends unknown[]>(
 /** Text below a command's help. */
 export const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ foliofs ${line}`).join('\n')}\n`;
+
+/** A second letter for an option, known to old hands only. */
+export function alias(command: Command, letter: string, option: string): Command {
+  command.addOption(new Option(`-${letter}`).hideHelp());
+  return command.on(`option:${letter}`, () => {
+    command.setOptionValue(option, true);
+  });
+}

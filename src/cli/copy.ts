@@ -18,6 +18,8 @@ export interface CopyOptions {
   readonly follow: boolean;
   readonly force: boolean;
   readonly noClobber: boolean;
+  /** Names to leave out. */
+  readonly skip?: (dir: Name, name: Name) => boolean;
   /** Called with bytes of each piece of data. */
   readonly moved?: (bytes: number) => void;
   /** Called with each path made. */
@@ -136,10 +138,11 @@ export class Copier {
       this.files++;
     }
     if (this.from === this.to) this.remember(target);
-    for (const name of this.from.list(source))
+    for (const name of this.from.list(source)) {
+      if (this.o.skip?.(source, name) === true) continue;
       this.child(joinPath(source, name), joinPath(target, name));
-    if (there === null && !this.o.preserve)
-      this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
+    }
+    if (there === null && !this.o.preserve) this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
     this.attributes(source, target, stat);
   }
 

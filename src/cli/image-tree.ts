@@ -22,13 +22,12 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_NOATIME,
-  O_NOFOLLOW,
   O_RDONLY,
   O_TRUNC,
   O_WRONLY,
 } from '../vfs/file.ts';
 import type { Dirent } from '../vfs/readdir.ts';
-import { hasCode } from './errors.ts';
+import { CliError, hasCode } from './errors.ts';
 import { showLocation } from './location.ts';
 import type { Reader, Stat, Tree, Writer, Xattr } from './tree.ts';
 import type { Volume } from './volume.ts';
@@ -58,7 +57,12 @@ export class ImageTree implements Tree {
     return this.ask(sysStat(this.volume.process, path));
   }
   list(path: Name): Name[] {
-    return sortNames(this.entries(path).map((e) => e.name)).filter((n) => n !== '.' && n !== '..');
+    const names = sortNames(this.entries(path).map((e) => e.name));
+    // Such a name could lead a copy out of its folder.
+    if (names.some((n) => n.includes('/'))) {
+      throw new CliError('EUCLEAN', 'the directory is damaged: a name holds a slash');
+    }
+    return names.filter((n) => n !== '.' && n !== '..');
   }
   readlink(path: Name): Name {
     return this.ask(sysReadlink(this.volume.process, path));
@@ -170,8 +174,8 @@ export class ImageTree implements Tree {
   openWritable(path: Name, flags: number, mode = 0o666): number {
     return this.change(sysOpen(this.volume.process, path, flags, mode));
   }
-  openNoFollow(path: Name): number {
-    return this.ask(sysOpen(this.volume.process, path, O_RDONLY | O_NOFOLLOW | O_NOATIME));
+  openReadable(path: Name): number {
+    return this.ask(sysOpen(this.volume.process, path, O_RDONLY | O_NOATIME));
   }
 
   /** A system call that changes nothing. */

@@ -58,7 +58,6 @@ class ArchiveReader {
   private readonly tree: MergedTree;
   private readonly a: Archive;
   private readonly o: Options;
-  private readonly layer: number;
   private at = 0;
   private global: Records = [];
   private local: Records = [];
@@ -71,7 +70,6 @@ class ArchiveReader {
     this.tree = tree;
     this.a = a;
     this.o = o;
-    this.layer = tree.root.layer;
   }
 
   all(): void {
@@ -161,7 +159,7 @@ class ArchiveReader {
     const old = h.type === '0' && name.endsWith('/');
     const type = old ? S_IFDIR : (TYPES[h.type] ?? S_IFREG);
     const mtime = paxTime(pax.get('mtime')) ?? { sec: h.mtime, nsec: 0 };
-    const item = new Item(type | (h.mode & 0o7777), mtime, this.layer);
+    const item = new Item(type | (h.mode & 0o7777), mtime, 0);
     item.atime = paxTime(pax.get('atime')) ?? mtime;
     item.uid = idOf(h.uid);
     item.gid = idOf(h.gid);

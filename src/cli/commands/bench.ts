@@ -1,68 +1,31 @@
-/** bench: the cases under bench/ of the repository, where they exist. */
-import { readdirSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { join } from 'node:path';
+/** bench: hands over to the benchmarks of a source tree, which a package does not carry. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Cli } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { print, printJson } from '../output.ts';
+import { printError } from '../output.ts';
 
-/** What a case is: a module bench/NAME.mjs with a function `run`. */
-interface BenchCase {
-  run(report: (line: object) => void): void | Promise<void>;
+export interface BenchCommandOptions {
+  readonly quick?: true;
 }
 
-const PLACES = ['../../bench/', '../../../bench/'].map((up) =>
-  fileURLToPath(new URL(up, import.meta.url)),
-);
+/** Beside the folder that this file was bundled into. */
+const PROGRAM = fileURLToPath(new URL('../bench/main.js', import.meta.url));
 
-/** Names of the cases, and where they are. */
-function casesAt(): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const place of PLACES) {
-    let files: string[] = [];
-    try {
-      files = readdirSync(place);
-    } catch {
-      continue;
-    }
-    for (const file of files) {
-      if (file.endsWith('.mjs')) found.set(file.slice(0, -4), join(place, file));
-    }
-  }
-  return found;
-}
-
-export async function bench(cli: Cli, names: readonly string[], o: { list?: true }): Promise<void> {
-  const cases = casesAt();
-  if (o.list === true) {
-    for (const name of cases.keys()) {
-      if (cli.json) printJson({ name });
-      else print(name);
-    }
+export function bench(cli: Cli, names: readonly string[], o: BenchCommandOptions): void {
+  if (!existsSync(PROGRAM)) {
+    const what = names.length > 0 ? names.join(', ') : 'any';
+    cli.fail('bench', new CliError('ENOENT', `no such case: ${what}: the benchmarks are not installed`));
     return;
   }
-  if (names.length === 0 && cases.size === 0) cli.fail('bench', noCase('any', cases));
-  for (const name of names.length > 0 ? names : cases.keys()) {
-    const file = cases.get(name);
-    if (file === undefined) {
-      cli.fail(name, noCase(name, cases));
-      continue;
-    }
-    const module = (await import(pathToFileURL(file).href)) as BenchCase;
-    await module.run((line) => {
-      if (cli.json) printJson({ case: name, ...line });
-      else
-        print(
-          Object.entries({ case: name, ...line })
-            .map(([k, v]) => `${k} ${String(v)}`)
-            .join('  '),
-        );
-    });
-  }
+  const flags = [...(cli.json ? ['--json'] : []), ...(o.quick === true ? ['--quick'] : [])];
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, ...flags, '--', ...names], {
+    stdio: ['inherit', 'inherit', 'pipe'],
+    encoding: 'utf8',
+  });
+  const unknown = /^RangeError: no case (.*)$/m.exec(stderr)?.[1];
+  if (unknown !== undefined) cli.fail('bench', new CliError('ENOENT', `no such case: ${unknown}`));
+  else if (stderr !== '') printError(stderr.trimEnd());
+  if (status !== 0) cli.status = 1;
 }
-
-const noCase = (name: string, cases: Map<string, string>): CliError =>
-  new CliError(
-    'ENOENT',
-    `no such case: ${name} (there are ${[...cases.keys()].join(', ') || 'none'})`,
-  );

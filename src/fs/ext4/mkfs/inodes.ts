@@ -231,24 +231,22 @@ export class InodeMaker {
     if (!hasFeature(plan.features, 'resize_inode')) return;
     const slots = plan.blockSize / 4;
     const iBlock = new Uint8Array(60);
-    let blocks = 0;
-    if (plan.reservedGdt > 0) {
-      const dindNr = this.space.allocate(0, plan.ratio);
-      const dind = rawBlock(this.put(dindNr)).view;
-      new DataView(iBlock.buffer).setUint32(13 * 4, dindNr, true);
-      const copies: number[] = [];
-      for (let g = 1; g < plan.groupsCount; g++) if (hasSuper(plan, g)) copies.push(g);
-      for (let i = 0; i < plan.reservedGdt; i++) {
-        const offset = 1 + plan.gdtBlocks + i;
-        const nr = superAt(plan, 0) + offset;
-        dind.setUint32(((plan.gdtBlocks + i) % slots) * 4, nr, true);
-        const list = rawBlock(this.put(nr)).view;
-        copies.forEach((g, k) => {
-          list.setUint32(k * 4, groupStart(plan, g) + offset, true);
-        });
-      }
-      blocks = 1 + plan.reservedGdt * (1 + copies.length);
+    // The double indirect block is there even where no descriptor block is kept in reserve.
+    const dindNr = this.space.allocate(0, plan.ratio);
+    const dind = rawBlock(this.put(dindNr)).view;
+    new DataView(iBlock.buffer).setUint32(13 * 4, dindNr, true);
+    const copies: number[] = [];
+    for (let g = 1; g < plan.groupsCount; g++) if (hasSuper(plan, g)) copies.push(g);
+    for (let i = 0; i < plan.reservedGdt; i++) {
+      const offset = 1 + plan.gdtBlocks + i;
+      const nr = superAt(plan, 0) + offset;
+      dind.setUint32(((plan.gdtBlocks + i) % slots) * 4, nr, true);
+      const list = rawBlock(this.put(nr)).view;
+      copies.forEach((g, k) => {
+        list.setUint32(k * 4, groupStart(plan, g) + offset, true);
+      });
     }
+    const blocks = 1 + plan.reservedGdt * (1 + copies.length);
     const size = (slots * slots + slots + 12) * plan.blockSize;
     this.inodes.push({
       number: EXT4_RESIZE_INO,
