@@ -10,7 +10,7 @@ import { ext4Error } from './error.ts';
 import { ext4JournalStart, ext4JournalStop, withHandle } from './ext4-jbd2.ts';
 import { ext4FreeInode } from './ialloc.ts';
 import type { Ext4Inode } from './inode-info.ts';
-import { ext4MarkInodeDirty } from './inode.ts';
+import { ext4InodeIsFastSymlink, ext4MarkInodeDirty } from './inode.ts';
 import { ext4DiscardPreallocations } from './mballoc.ts';
 import { ext4OrphanDel } from './orphan.ts';
 import { ext4Truncate } from './truncate.ts';
@@ -50,6 +50,9 @@ export function* ext4EvictInode(inode: Inode): Op<void> {
 
 function* deleteInode(inode: Ext4Inode): Op<void> {
   const { sb } = inode;
+  // The text of a fast symlink is no map. With size 0 nothing tells the two apart any more, here
+  // or at the next mount after a crash.
+  if (ext4InodeIsFastSymlink(inode)) inode.iData.fill(0);
   inode.size = 0;
   yield* ext4Truncate(inode);
   const handle = yield* ext4JournalStart(sb, 'unlink');

@@ -339,6 +339,7 @@ function readInline(inode: Ext4Inode, v: DataView, at: number): void {
  */
 export const ext4InodeIsFastSymlink = (inode: Ext4Inode): boolean =>
   inode.isLnk &&
+  inode.size > 0 &&
   inode.size < EXT4_FAST_SYMLINK_SIZE &&
   (inode.iFlags & (EXT4_INLINE_DATA_FL | EXT4_EA_INODE_FL | EXT4_EXTENTS_FL)) === 0;
 
