@@ -52,6 +52,10 @@ export class ReadaheadControl {
   }
 }
 
+/** A window is locked as a whole while it is read: it may not be all the memory there is. */
+const windowLimit = (mapping: AddressSpace, ra: FileRaState): number =>
+  Math.min(ra.limit, mapping.memory.frames >> 4);
+
 /** A folio that is needed now is missing. @context May sleep; takes invalidate_lock shared. */
 export function* pageCacheSyncRa(
   mapping: AddressSpace,
@@ -61,14 +65,15 @@ export function* pageCacheSyncRa(
 ): Op<void> {
   const step = index - ra.prev;
   const sequential = index === 0 || step === 0 || step === 1 || index === ra.start + ra.size;
-  if (!sequential || ra.limit === 0) {
+  const limit = windowLimit(mapping, ra);
+  if (!sequential || limit === 0) {
     ra.size = 0;
-    yield* readWindow(mapping, index, Math.max(1, Math.min(want, ra.limit || want)), -1);
+    yield* readWindow(mapping, index, Math.max(1, Math.min(want, limit || want)), -1);
     return;
   }
   const first = Math.ceil(FIRST_WINDOW / mapping.folioSize);
   ra.start = index;
-  ra.size = Math.min(ra.limit, Math.max(want, ra.size ? ra.size * 2 : first));
+  ra.size = Math.min(limit, Math.max(want, ra.size ? ra.size * 2 : first));
   ra.asyncSize = want >= ra.size ? 0 : ra.size - want;
   yield* readWindow(mapping, index, ra.size, ra.asyncSize ? index + ra.size - ra.asyncSize : -1);
 }
@@ -76,10 +81,11 @@ export function* pageCacheSyncRa(
 /** The marked folio was reached: read the next window while the reader uses this one. */
 export function* pageCacheAsyncRa(mapping: AddressSpace, ra: FileRaState, folio: Folio): Op<void> {
   folio.readahead = false;
-  if (ra.limit === 0) return;
+  const limit = windowLimit(mapping, ra);
+  if (limit === 0) return;
   ra.start += ra.size || 1;
   if (ra.start <= folio.index) ra.start = folio.index + 1;
-  ra.size = Math.min(ra.limit, Math.max(1, ra.size) * 2);
+  ra.size = Math.min(limit, Math.max(1, ra.size) * 2);
   ra.asyncSize = ra.size;
   yield* readWindow(mapping, pageIndex(ra.start), ra.size, ra.start);
 }

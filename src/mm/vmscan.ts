@@ -162,7 +162,7 @@ export class Memory {
     if (freed === 0) {
       // Inodes and dentries pin nothing in the arena themselves, but their buffers do.
       for (const shrink of this.shrinkers) shrink(want);
-      this.deactivate(this.activeCount);
+      this.deactivate(want);
       freed = this.shrinkInactive(want);
     }
     return freed;
@@ -174,15 +174,9 @@ export class Memory {
     for (let scan = this.inactiveCount; scan > 0 && freed < want; scan--) {
       const folio = this.inactive.first();
       if (!folio) break;
-      if (folio.referenced) {
-        // Used since it came here: once around the list again, as Linux does for mapped files.
-        folio.referenced = false;
-        this.inactive.moveTail(folio.lru);
-      } else if (this.tryFree(folio)) {
-        freed++;
-      } else {
-        this.inactive.moveTail(folio.lru);
-      }
+      // One use does not keep a folio: the second would have made it active.
+      if (this.tryFree(folio)) freed++;
+      else this.inactive.moveTail(folio.lru);
     }
     return freed;
   }
