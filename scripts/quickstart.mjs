@@ -4,7 +4,7 @@
  * an ext4 image from a folder of this project, changed, read back, and judged. No root, no service.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install } from './install.mjs';
@@ -91,6 +91,30 @@ function demo(dir) {
   else {
     process.env['PATH'] = path;
     run('e2fsck', ['-fn', image]);
+  }
+  kernelView(image, dir);
+}
+
+/**
+ * Where the kernel can mount the image, its view is compared with the files themselves.
+ * @param {string} image @param {string} dir
+ */
+function kernelView(image, dir) {
+  const at = join(dir, 'kernel');
+  mkdirSync(at);
+  if (spawnSync('mount', ['-t', 'ext4', '-o', 'loop,ro', image, at]).status !== 0) {
+    say('The kernel cannot mount the image here (that takes root and loop devices).');
+    return;
+  }
+  try {
+    say('And as the kernel sees it, mounted:');
+    const files = filesOf(SOURCE);
+    const same = files.every((f) => readFileSync(join(SOURCE, f)).equals(readFileSync(join(at, f))));
+    expect(same, `all ${files.length} files are the same to the byte`);
+    const mode = statSync(join(at, 'notes/final')).mode & 0o777;
+    expect(mode === 0o600, 'the changed mode is there');
+  } finally {
+    spawnSync('umount', [at]);
   }
 }
 
