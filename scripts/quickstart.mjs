@@ -109,7 +109,9 @@ function kernelView(image, dir) {
   try {
     say('And as the kernel sees it, mounted:');
     const files = filesOf(SOURCE);
-    const same = files.every((f) => readFileSync(join(SOURCE, f)).equals(readFileSync(join(at, f))));
+    const same = files.every((f) =>
+      readFileSync(join(SOURCE, f)).equals(readFileSync(join(at, f))),
+    );
     expect(same, `all ${files.length} files are the same to the byte`);
     const mode = statSync(join(at, 'notes/final')).mode & 0o777;
     expect(mode === 0o600, 'the changed mode is there');
