@@ -10,7 +10,7 @@ const cases: [string, string[], boolean][] = [
   ['ext3', ['-t', 'ext3', '-b', '1024', '-N', '256', '-I', '128', '-J','size=1'], false],
   ['csum', ['-t', 'ext4', '-b', '1024', '-N', '256', '-J', 'size=1'], true],
   ['inline', ['-t', 'ext4', '-b', '1024', '-N', '256', '-O', '^metadata_csum,^has_journal,^resize_inode,inline_data,large_dir'], true],
-  ['quota', ['-t', 'ext4', '-b', '1024', '-N', '256', '-O', '^has_journal,^resize_inode,quota,project,orphan_file', '-E', 'quotatype=usrquota:grpquota:prjquota'], true],
+  ['quota', ['-t', 'ext4', '-b', '1024', '-N', '256', '-O', '^resize_inode,quota,project,orphan_file', '-J', 'size=1', '-E', 'quotatype=usrquota:grpquota:prjquota'], true],
   ['bigalloc', ['-t', 'ext4', '-b', '1024', '-N', '256', '-O', '^metadata_csum,^has_journal,^resize_inode,bigalloc', '-C', '4096'], true],
 ];
 for (const [name, args, indexed] of cases) {

@@ -36,7 +36,12 @@ import { checkIndirectMap } from './indirect-map.ts';
 import { INODE_BAD, INODE_HIDDEN } from './maps.ts';
 import type { QuotaUsage } from './quota-check.ts';
 import { type CheckState, DIR_CASEFOLD, DIR_ENCRYPT, DIR_INDEXED, DIR_INLINE } from './state.ts';
-import { checkDevice, checkFastSymlink, checkSlowSymlink } from './special-files.ts';
+import {
+  checkDevice,
+  checkFastSymlink,
+  checkInlineSymlink,
+  checkSlowSymlink,
+} from './special-files.ts';
 import {
   type XattrFacts,
   checkEaValues,
@@ -316,13 +321,18 @@ export class InodeCheck {
       : checkIndirectMap(map, raw.view, at + I_BLOCK);
   }
 
-  private checkInline({ ino, size, type, xattrs }: Subject): void {
+  private checkInline({ ino, raw, at, size, type, flags, xattrs }: Subject): void {
     if (!xattrs || xattrs.dataAt < 0) {
       this.problem(ino, 'inline-data', 'inline data without the attribute that holds it');
       return;
     }
     const room = 60 + xattrs.dataSize;
     const wrong = type === EXT4_FT_DIR ? size !== room : size > room;
+    if (type === EXT4_FT_SYMLINK && !wrong) {
+      const rest = raw.data.subarray(xattrs.dataAt, xattrs.dataAt + xattrs.dataSize);
+      if (checkInlineSymlink(raw, at, rest, flags, size)) return;
+      this.problem(ino, 'symlink', 'the target does not end at its size', 'i_size_lo');
+    }
     if (!wrong) return;
     this.problem(ino, 'inode-size', `its size is ${size}, its inline data ${room}`, 'i_size_lo');
   }
