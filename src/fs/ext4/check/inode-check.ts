@@ -43,6 +43,7 @@ import {
   checkSlowSymlink,
 } from './special-files.ts';
 import {
+  type EaValue,
   type XattrFacts,
   checkEaValues,
   checkIbodyXattrs,
@@ -365,7 +366,7 @@ export class InodeCheck {
       this.problem(ino, 'encryption-context', 'it is encrypted, but no attribute says how');
     }
     if (!map.broken) this.checkSize(ino, type, flags, size);
-    const values = [...(xattrs?.values ?? []), ...(block?.values ?? [])];
+    const values = allValues(xattrs, block);
     // Values in inodes of their own are accounted to the inode whose attributes they are.
     const clusterSize = vol.clusterRatio * blockSize;
     let clusters = map.clusters + extraClusters;
@@ -385,13 +386,14 @@ export class InodeCheck {
     }
   }
 
+  private badSize(ino: number, text: string): void {
+    this.problem(ino, 'inode-size', text, 'i_size_lo');
+  }
+
   private checkSize(ino: number, type: number, flags: number, size: number): void {
     const { vol } = this.state;
     const { map } = this;
     const { blockSize, blockBits } = vol.geo;
-    const bad = (text: string): void => {
-      this.problem(ino, 'inode-size', text, 'i_size_lo');
-    };
     if ((flags & EXT4_INLINE_DATA_FL) !== 0) return;
     const blocks = map.lastBlock + 1;
     if (type === EXT4_FT_DIR) {
@@ -399,21 +401,21 @@ export class InodeCheck {
       const have = size / blockSize;
       if (blocks === 0) this.problem(ino, 'directory-empty', 'the directory has no blocks');
       else if (have !== Math.floor(have) || have > blocks || blocks - have > spare) {
-        bad(`the size of the directory is ${size}, its blocks make ${blocks * blockSize}`);
+        this.badSize(ino, `it is a directory of ${size} bytes, with ${blocks} blocks`);
       }
       return;
     }
     if (type === EXT4_FT_SYMLINK) return;
     if (type !== EXT4_FT_REG_FILE && type !== 0) {
-      if (size !== 0) bad(`it has no content, but the size ${size}`);
+      if (size !== 0) this.badSize(ino, `it has no content, but the size ${size}`);
       return;
     }
     const past = map.lastInit >= 0 && size < map.lastInit * blockSize;
     if (past && (flags & EXT4_VERITY_FL) === 0) {
-      bad(`its size is ${size}, but it has data in logical block ${map.lastInit}`);
+      this.badSize(ino, `its size is ${size}, but there is data in block ${map.lastInit} of it`);
     }
     const most = (flags & EXT4_EXTENTS_FL) !== 0 ? 2 ** (32 + blockBits) : longest(blockSize);
-    if (size >= most) bad(`its size is ${size}, more than its map can hold`);
+    if (size >= most) this.badSize(ino, `its size is ${size}, more than its map can hold`);
   }
 }
 
@@ -423,6 +425,14 @@ function possibleExtraSizes(inodeSize: number): Uint8Array {
   const sizes = new Uint8Array(room + 1).fill(1);
   for (let n = 0; n <= room; n += 4) sizes[n] = 0;
   return sizes;
+}
+
+const NO_VALUES: EaValue[] = [];
+
+/** Values in inodes of their own, of both places; nearly always none. */
+function allValues(ibody: XattrFacts | null, block: XattrFacts | null): EaValue[] {
+  if (!ibody || ibody.values.length === 0) return block?.values ?? NO_VALUES;
+  return block ? [...ibody.values, ...block.values] : ibody.values;
 }
 
 /** Bytes that an indirect map can hold. */
