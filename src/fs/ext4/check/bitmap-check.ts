@@ -60,7 +60,7 @@ export class BitmapCheck {
   /** The bitmaps of groups [first, end) into their slots, those that exist, in few reads. */
   private *read(first: number, end: number, field: DescField, uninit: number): Op<void> {
     const { vol } = this.state;
-    for (let g = first; g < end; ) {
+    for (let g = first; g < end;) {
       const at = vol.desc(g, field);
       let count = 1;
       if ((vol.flags(g) & uninit) === 0 && vol.inRange(at)) {

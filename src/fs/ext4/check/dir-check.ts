@@ -232,8 +232,9 @@ export class DirCheck {
     const { blockSize } = this.state.vol.geo;
     let low = Infinity;
     let high = -1;
-    for (let at = area.start; at < end; ) {
-      const len = at + MIN_ENTRY <= end ? recLenFromDisk(view.getUint16(at + 4, true), blockSize) : 0;
+    for (let at = area.start; at < end;) {
+      const len =
+        at + MIN_ENTRY <= end ? recLenFromDisk(view.getUint16(at + 4, true), blockSize) : 0;
       const next = at + len;
       const nameLen = data[at + 6]!;
       const inode = view.getUint32(at, true);
@@ -394,7 +395,7 @@ export class DirCheck {
   private again(area: Area, twice: Set<number>, seen: Set<string>): void {
     const { view, data } = area;
     const { blockSize } = this.state.vol.geo;
-    for (let at = area.start; at + MIN_ENTRY <= area.end; ) {
+    for (let at = area.start; at + MIN_ENTRY <= area.end;) {
       const len = recLenFromDisk(view.getUint16(at + 4, true), blockSize);
       const nameLen = data[at + 6]!;
       if (len < MIN_ENTRY || at + len > area.end) return;
@@ -424,7 +425,9 @@ export class DirCheck {
     const areas: Area[] = [
       { data, view, start: from + 4, end: from + Inode.i_block.size, lblk: -1, pblk: -1 },
     ];
-    const silent = vol.report.muted(() => checkIbodyXattrs(this.state, view, data, 0, this.dir.ino));
+    const silent = vol.report.muted(() =>
+      checkIbodyXattrs(this.state, view, data, 0, this.dir.ino),
+    );
     if (silent.dataAt > 0 && silent.dataSize > 0) {
       const start = silent.dataAt;
       areas.push({ data, view, start, end: start + silent.dataSize, lblk: -1, pblk: -1 });

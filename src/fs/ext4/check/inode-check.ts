@@ -232,13 +232,7 @@ export class InodeCheck {
   }
 
   /** Fields of the record by themselves: one question for the many that are right. */
-  private checkFields(
-    ino: number,
-    view: DataView,
-    at: number,
-    flags: number,
-    type: number,
-  ): void {
+  private checkFields(ino: number, view: DataView, at: number, flags: number, type: number): void {
     const wrongFlags = type === EXT4_FT_DIR ? this.notDir : this.notFile;
     const odd =
       Inode.i_obso_faddr.get(view, at) |

@@ -106,15 +106,18 @@ export function* checkJournal(state: CheckState): Op<void> {
   const bh = yield* vol.bread(first[1]);
   if (!bh) return;
   try {
-    const get = (name: 'h_magic' | 'h_blocktype' | 's_blocksize' | 's_maxlen' | 's_first'): number =>
-      JournalSuperblock[name].get(bh.view, 0);
+    const get = (
+      name: 'h_magic' | 'h_blocktype' | 's_blocksize' | 's_maxlen' | 's_first',
+    ): number => JournalSuperblock[name].get(bh.view, 0);
     const type = get('h_blocktype');
-    if (get('h_magic') !== JBD2_MAGIC_NUMBER) fail('h_magic', 'its super block has no magic number');
+    if (get('h_magic') !== JBD2_MAGIC_NUMBER)
+      fail('h_magic', 'its super block has no magic number');
     else if (type !== JBD2_SUPERBLOCK_V1 && type !== JBD2_SUPERBLOCK_V2) {
       fail('h_blocktype', `its super block says it is of type ${type}`);
     } else {
       const blocks = Math.floor(iSize(record.view, 0) / vol.geo.blockSize);
-      if (get('s_blocksize') !== vol.geo.blockSize) fail('s_blocksize', 'it has another block size');
+      if (get('s_blocksize') !== vol.geo.blockSize)
+        fail('s_blocksize', 'it has another block size');
       if (get('s_maxlen') > blocks || get('s_maxlen') < 4) fail('s_maxlen', 'its length is wrong');
       if (get('s_first') === 0 || get('s_first') >= get('s_maxlen')) {
         fail('s_first', 'its log begins outside of it');
