@@ -117,7 +117,9 @@ export function recordsOf(image: TestImage, indexed: boolean): Record[] {
   return all;
 }
 
-/** Each field of a record as zero, as all ones, with its lowest and with its highest bit changed. */
+/**
+ * Each field of a record as zero, as all ones, with its lowest and with its highest bit changed.
+ */
 export function damagesOf(image: Uint8Array, { what, table, at, size }: Record): Damage[] {
   const out: Damage[] = [];
   for (const field of table.$fields) {

@@ -71,8 +71,11 @@ export function* checkLinks(state: CheckState): Op<void> {
   const { vol } = state;
   const { report } = vol;
   for (let group = 0; group < vol.geo.groupsCount; group++) {
-    for (const { ino, missing } of state.inodes.unequal(group)) {
-      yield* unequalLinks(state, ino, missing);
+    const first = group * vol.geo.inodesPerGroup + 1;
+    let ino = state.inodes.nextUnequal(group, first);
+    while (ino !== 0) {
+      yield* unequalLinks(state, ino);
+      ino = state.inodes.nextUnequal(group, ino + 1);
     }
     report.progress(group + 1);
   }
@@ -88,11 +91,11 @@ export function* checkLinks(state: CheckState): Op<void> {
   }
 }
 
-function* unequalLinks(state: CheckState, ino: number, missing: number): Op<void> {
+function* unequalLinks(state: CheckState, ino: number): Op<void> {
   const { vol, dirs } = state;
   const record = yield* readInodeRecord(vol, ino);
   const says = record ? Inode.i_links_count.get(record.view, 0) : 0;
-  const found = (says - missing + 65_536) % 65_536;
+  const found = (says - state.inodes.missing(ino) + 65_536) % 65_536;
   const isDir = (state.inodes.type(ino) & INODE_TYPE) === EXT4_FT_DIR;
   if (isDir && says === 1 && vol.has.dirNlink) {
     // Once too many to count, always 1; only indexed directories grow that far.

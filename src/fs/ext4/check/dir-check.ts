@@ -262,29 +262,36 @@ export class DirCheck {
     const { vol, inodes } = this.state;
     if (!this.checkName(area, at, nameLen)) return;
     this.remember(area.data, at + NAME, nameLen);
-    const name = (): string => nameToText(nameFromBytes(area.data, at + NAME, at + NAME + nameLen));
-    if (inode > vol.geo.inodesCount || (inode < vol.geo.firstIno && inode !== EXT4_ROOT_INO)) {
-      const text = `"${name()}" leads to inode ${inode}, which no name may have`;
-      this.problem('entry-inode', text, area, name());
+    const type = inode <= vol.geo.inodesCount ? inodes.type(inode) : 0;
+    const plain = inode >= vol.geo.firstIno && (type & (INODE_BAD | INODE_HIDDEN)) === 0;
+    if (type === 0 || !plain) {
+      this.oddEntry(area, at, inode, type);
       return;
     }
-    if (inode === EXT4_ROOT_INO) {
-      this.problem('entry-root', `"${name()}" leads to the root`, area, name());
-      return;
-    }
-    const type = inodes.type(inode);
-    if (type === 0 || (type & INODE_HIDDEN) !== 0) {
-      const what = type === 0 ? 'is not in use' : 'has no names';
-      const text = `"${name()}" leads to inode ${inode}, which ${what}`;
-      this.problem('entry-unused-inode', text, area, name());
-      return;
-    }
-    if ((type & INODE_BAD) === 0) this.entryType(area, at, inode, '');
+    this.entryType(area, at, inode, '');
     this.found(inode);
-    if ((type & INODE_TYPE) === EXT4_FT_DIR) this.subdirectory(area, inode, name);
+    if (type === EXT4_FT_DIR) this.subdirectory(area, at, inode);
   }
 
-  private subdirectory(area: Area, inode: number, name: () => string): void {
+  /** An entry that leads where it should not. */
+  private oddEntry(area: Area, at: number, inode: number, type: number): void {
+    const { geo } = this.state.vol;
+    const name = nameAt(area, at);
+    if (inode === EXT4_ROOT_INO) {
+      this.problem('entry-root', `"${name}" leads to the root`, area, name);
+    } else if (inode > geo.inodesCount || inode < geo.firstIno) {
+      const text = `"${name}" leads to inode ${inode}, which no name may have`;
+      this.problem('entry-inode', text, area, name);
+    } else if (type === 0 || (type & INODE_HIDDEN) !== 0) {
+      const what = type === 0 ? 'is not in use' : 'has no names';
+      const text = `"${name}" leads to inode ${inode}, which ${what}`;
+      this.problem('entry-unused-inode', text, area, name);
+    } else {
+      this.found(inode); // Its mode is nonsense, which was said.
+    }
+  }
+
+  private subdirectory(area: Area, at: number, inode: number): void {
     const { dirs } = this.state;
     const child = dirs.ino.find(inode);
     if (child < 0) return;
@@ -293,8 +300,9 @@ export class DirCheck {
       dirs.parent.set(child, this.dir.ino);
       return;
     }
-    const text = `"${name()}" is a second name of directory ${inode}, which ${other} has`;
-    this.problem('directory-linked-twice', text, area, name());
+    const name = nameAt(area, at);
+    const text = `"${name}" is a second name of directory ${inode}, which ${other} has`;
+    this.problem('directory-linked-twice', text, area, name);
   }
 
   private entryType(area: Area, at: number, inode: number, name: string): void {
@@ -308,29 +316,32 @@ export class DirCheck {
     this.problem('entry-type', text, area, name === '' ? undefined : name);
   }
 
-  private checkName({ data, ...area }: Area, at: number, len: number): boolean {
-    const bad = (text: string): boolean => {
-      this.problem('entry-name', text, { data, ...area });
-      return false;
-    };
+  /** @returns false if the entry is none */
+  private checkName(area: Area, at: number, len: number): boolean {
+    const { data } = area;
     const from = at + NAME;
-    if (len === 0) return bad(`the entry at byte ${at} has no name`);
+    if (len === 0) {
+      this.problem('entry-name', `the entry at byte ${at} has no name`, area);
+      return false;
+    }
     if (len <= 2 && data[from] === DOT && (len === 1 || data[from + 1] === DOT)) {
-      return bad(`"${len === 1 ? '.' : '..'}" stands where no such entry may`);
+      this.problem('entry-name', '"." or ".." stands where no such entry may', area);
+      return false;
     }
     if (this.dir.encrypt) {
       if (len < FSCRYPT_FNAME_MIN_MSG_LEN) {
-        this.problem('entry-name', `an encrypted name has ${len} bytes`, { data, ...area });
+        this.problem('entry-name', `an encrypted name has ${len} bytes`, area);
       }
       return true;
     }
     for (let i = from; i < from + len; i++) {
-      if (data[i] !== 0 && data[i] !== SLASH) continue;
-      this.problem('entry-name', `a name has the byte ${data[i]} in it`, { data, ...area });
+      const byte = data[i];
+      if (byte !== 0 && byte !== SLASH) continue;
+      this.problem('entry-name', `a name has the byte ${byte} in it`, area);
       return true;
     }
     if (this.dir.casefold && this.strict && !isUtf8(data.slice(from, from + len))) {
-      this.problem('entry-name', 'a name is not UTF-8, which is demanded', { data, ...area });
+      this.problem('entry-name', 'a name is not UTF-8, which is demanded', area);
     }
     return true;
   }
@@ -431,6 +442,10 @@ export class DirCheck {
     }
   }
 }
+
+/** The name of the entry at `at`, for people. */
+const nameAt = ({ data }: Area, at: number): string =>
+  nameToText(nameFromBytes(data, at + NAME, at + NAME + data[at + 6]!));
 
 /** FNV-1a over 32 bits. @source http://www.isthe.com/chongo/tech/comp/fnv/ */
 function fnv(data: Uint8Array, from: number, len: number): number {

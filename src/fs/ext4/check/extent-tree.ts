@@ -32,6 +32,14 @@ interface NodeAt {
 const ROOT: NodeAt = { low: 0, high: EXT_MAX_BLOCKS + 1, exact: false };
 const ENTRY = Extent.$size;
 
+/** @returns -1 */
+function badHead(map: FileMap, node: NodeAt, field: string, got: number): number {
+  const where = node.pblk === undefined ? 'the root' : `block ${node.pblk}`;
+  const text = `the extent node in ${where} has ${field} ${got}`;
+  map.problem('extent-header', text, { ...place(node), field });
+  return -1;
+}
+
 /** @returns the depth of the node, or -1 if its head is wrong */
 function checkHead(
   map: FileMap,
@@ -41,20 +49,18 @@ function checkHead(
   want: number,
   node: NodeAt,
 ): number {
-  const fail = (field: string, got: number): number => {
-    const where = node.pblk === undefined ? 'the root' : `block ${node.pblk}`;
-    const text = `the extent node in ${where} has ${field} ${got}`;
-    map.problem('extent-header', text, { ...place(node), field });
-    return -1;
-  };
   const magic = ExtentHeader.eh_magic.get(view, at);
-  if (magic !== EXT4_EXT_MAGIC) return fail('eh_magic', magic);
+  if (magic !== EXT4_EXT_MAGIC) return badHead(map, node, 'eh_magic', magic);
   const depth = ExtentHeader.eh_depth.get(view, at);
-  if (want >= 0 ? depth !== want : depth > EXT4_MAX_EXTENT_DEPTH) return fail('eh_depth', depth);
+  if (want >= 0 ? depth !== want : depth > EXT4_MAX_EXTENT_DEPTH) {
+    return badHead(map, node, 'eh_depth', depth);
+  }
   const max = ExtentHeader.eh_max.get(view, at);
-  if (max === 0 || max > extentCapacity(size)) return fail('eh_max', max);
+  if (max === 0 || max > extentCapacity(size)) return badHead(map, node, 'eh_max', max);
   const entries = ExtentHeader.eh_entries.get(view, at);
-  if (entries > max || (entries === 0 && depth > 0)) return fail('eh_entries', entries);
+  if (entries > max || (entries === 0 && depth > 0)) {
+    return badHead(map, node, 'eh_entries', entries);
+  }
   return depth;
 }
 
@@ -72,25 +78,28 @@ function checkLeaf(map: FileMap, view: DataView, at: number, node: NodeAt): void
     const raw = Extent.ee_len.get(view, e);
     const len = extentLength(raw);
     const start = extentStart(view, e);
-    const here = { ...place(node), lblk };
     if (len === 0) {
-      map.problem('extent-empty', `the extent at logical block ${lblk} has no blocks`, here);
+      map.problem('extent-empty', `the extent at logical block ${lblk} has no blocks`, {
+        ...place(node),
+        lblk,
+      });
       continue;
     }
     const outOfOrder = lblk < next || lblk + len > node.high;
     if (outOfOrder || (i === 0 && node.exact && lblk !== node.low)) {
       const text = `the extent of logical blocks ${lblk}..${lblk + len - 1} is not in its place`;
-      map.problem('extent-order', text, here);
+      map.problem('extent-order', text, { ...place(node), lblk });
       if (outOfOrder) continue;
     }
     next = lblk + len;
     if (!vol.inRange(start, len)) {
       const text = `logical blocks ${lblk}..${lblk + len - 1} are said to be at ${start}, outside`;
-      map.problem('extent-range', text, { ...here, pblk: start });
+      map.problem('extent-range', text, { lblk, pblk: start });
       continue;
     }
     if (map.isDir && isUnwritten(raw)) {
-      map.problem('extent-unwritten-dir', `blocks of the directory were never written`, here);
+      const text = 'blocks of the directory were never written';
+      map.problem('extent-unwritten-dir', text, { lblk, pblk: start });
     }
     map.run(lblk, start, len, isUnwritten(raw));
   }

@@ -36,8 +36,14 @@ import { checkIndirectMap } from './indirect-map.ts';
 import { INODE_BAD, INODE_HIDDEN } from './maps.ts';
 import type { QuotaUsage } from './quota-check.ts';
 import { type CheckState, DIR_CASEFOLD, DIR_ENCRYPT, DIR_INDEXED, DIR_INLINE } from './state.ts';
-import { checkDevice, checkFastSymlink, checkSlowSymlink } from './special-files.ts';
 import {
+  checkDevice,
+  checkFastSymlink,
+  checkInlineSymlink,
+  checkSlowSymlink,
+} from './special-files.ts';
+import {
+  type EaValue,
   type XattrFacts,
   checkEaValues,
   checkIbodyXattrs,
@@ -226,13 +232,7 @@ export class InodeCheck {
   }
 
   /** Fields of the record by themselves: one question for the many that are right. */
-  private checkFields(
-    ino: number,
-    view: DataView,
-    at: number,
-    flags: number,
-    type: number,
-  ): void {
+  private checkFields(ino: number, view: DataView, at: number, flags: number, type: number): void {
     const wrongFlags = type === EXT4_FT_DIR ? this.notDir : this.notFile;
     const odd =
       Inode.i_obso_faddr.get(view, at) |
@@ -316,13 +316,18 @@ export class InodeCheck {
       : checkIndirectMap(map, raw.view, at + I_BLOCK);
   }
 
-  private checkInline({ ino, size, type, xattrs }: Subject): void {
+  private checkInline({ ino, raw, at, size, type, flags, xattrs }: Subject): void {
     if (!xattrs || xattrs.dataAt < 0) {
       this.problem(ino, 'inline-data', 'inline data without the attribute that holds it');
       return;
     }
     const room = 60 + xattrs.dataSize;
     const wrong = type === EXT4_FT_DIR ? size !== room : size > room;
+    if (type === EXT4_FT_SYMLINK && !wrong) {
+      const rest = raw.data.subarray(xattrs.dataAt, xattrs.dataAt + xattrs.dataSize);
+      if (checkInlineSymlink(raw, at, rest, flags, size)) return;
+      this.problem(ino, 'symlink', 'the target does not end at its size', 'i_size_lo');
+    }
     if (!wrong) return;
     this.problem(ino, 'inode-size', `its size is ${size}, its inline data ${room}`, 'i_size_lo');
   }
@@ -355,7 +360,7 @@ export class InodeCheck {
       this.problem(ino, 'encryption-context', 'it is encrypted, but no attribute says how');
     }
     if (!map.broken) this.checkSize(ino, type, flags, size);
-    const values = [...(xattrs?.values ?? []), ...(block?.values ?? [])];
+    const values = allValues(xattrs, block);
     // Values in inodes of their own are accounted to the inode whose attributes they are.
     const clusterSize = vol.clusterRatio * blockSize;
     let clusters = map.clusters + extraClusters;
@@ -375,13 +380,14 @@ export class InodeCheck {
     }
   }
 
+  private badSize(ino: number, text: string): void {
+    this.problem(ino, 'inode-size', text, 'i_size_lo');
+  }
+
   private checkSize(ino: number, type: number, flags: number, size: number): void {
     const { vol } = this.state;
     const { map } = this;
     const { blockSize, blockBits } = vol.geo;
-    const bad = (text: string): void => {
-      this.problem(ino, 'inode-size', text, 'i_size_lo');
-    };
     if ((flags & EXT4_INLINE_DATA_FL) !== 0) return;
     const blocks = map.lastBlock + 1;
     if (type === EXT4_FT_DIR) {
@@ -389,21 +395,21 @@ export class InodeCheck {
       const have = size / blockSize;
       if (blocks === 0) this.problem(ino, 'directory-empty', 'the directory has no blocks');
       else if (have !== Math.floor(have) || have > blocks || blocks - have > spare) {
-        bad(`the size of the directory is ${size}, its blocks make ${blocks * blockSize}`);
+        this.badSize(ino, `it is a directory of ${size} bytes, with ${blocks} blocks`);
       }
       return;
     }
     if (type === EXT4_FT_SYMLINK) return;
     if (type !== EXT4_FT_REG_FILE && type !== 0) {
-      if (size !== 0) bad(`it has no content, but the size ${size}`);
+      if (size !== 0) this.badSize(ino, `it has no content, but the size ${size}`);
       return;
     }
     const past = map.lastInit >= 0 && size < map.lastInit * blockSize;
     if (past && (flags & EXT4_VERITY_FL) === 0) {
-      bad(`its size is ${size}, but it has data in logical block ${map.lastInit}`);
+      this.badSize(ino, `its size is ${size}, but there is data in block ${map.lastInit} of it`);
     }
     const most = (flags & EXT4_EXTENTS_FL) !== 0 ? 2 ** (32 + blockBits) : longest(blockSize);
-    if (size >= most) bad(`its size is ${size}, more than its map can hold`);
+    if (size >= most) this.badSize(ino, `its size is ${size}, more than its map can hold`);
   }
 }
 
@@ -413,6 +419,14 @@ function possibleExtraSizes(inodeSize: number): Uint8Array {
   const sizes = new Uint8Array(room + 1).fill(1);
   for (let n = 0; n <= room; n += 4) sizes[n] = 0;
   return sizes;
+}
+
+const NO_VALUES: EaValue[] = [];
+
+/** Values in inodes of their own, of both places; nearly always none. */
+function allValues(ibody: XattrFacts | null, block: XattrFacts | null): EaValue[] {
+  if (!ibody || ibody.values.length === 0) return block?.values ?? NO_VALUES;
+  return block ? [...ibody.values, ...block.values] : ibody.values;
 }
 
 /** Bytes that an indirect map can hold. */

@@ -175,13 +175,19 @@ export class InodeMap {
     if (page) page[(ino - 1) % this.perGroup]!--;
   }
 
-  /** Inodes of the group whose i_links_count is not the number of names found. */
-  *unequal(group: number): Generator<{ ino: number; missing: number }> {
+  /** The first inode of the group from `ino` on that has not all its names found, or 0. */
+  nextUnequal(group: number, ino: number): number {
     const links = this.links[group];
-    if (!links) return;
-    for (let at = 0; at < links.length; at++) {
-      const missing = links[at]!;
-      if (missing !== 0) yield { ino: group * this.perGroup + at + 1, missing };
+    if (!links) return 0;
+    for (let at = ino - 1 - group * this.perGroup; at < links.length; at++) {
+      if (links[at] !== 0) return group * this.perGroup + at + 1;
     }
+    return 0;
+  }
+
+  /** Names that were not found, less those that were found beyond the count, modulo 2^16. */
+  missing(ino: number): number {
+    const page = this.links[Math.floor((ino - 1) / this.perGroup)];
+    return page?.[(ino - 1) % this.perGroup] ?? 0;
   }
 }

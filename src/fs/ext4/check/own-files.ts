@@ -94,6 +94,9 @@ export function* checkJournal(state: CheckState): Op<void> {
   const fail = (field: string, text: string): void => {
     vol.report.report('journal-superblock', `The journal: ${text}.`, { ino: inoUnit(ino), field });
   };
+  if (Superblock.s_journal_uuid.get(vol.super.view, 0).some((b) => b !== 0)) {
+    fail('s_journal_uuid', 'it is in the file system, yet the super block names a device');
+  }
   const record = yield* readInodeRecord(vol, ino);
   const [first] = yield* fileRuns(vol, ino);
   if (!record || !first || first[0] !== 0 || Inode.i_links_count.get(record.view, 0) === 0) {

@@ -9,6 +9,7 @@ import { Superblock } from '../disk/superblock.ts';
 import {
   DqBlk,
   DqHeader,
+  DqInfo,
   QT_REFS_PER_BLOCK,
   QT_TREEDEPTH,
   QT_TREEOFF,
@@ -96,6 +97,14 @@ class QuotaFile {
     const version = DqHeader.dqh_version.get(this.blocks, 0);
     if (magic !== V2_INITQMAGICS[this.kind] || version !== V2_INITQVERSION_R1) {
       this.problem('quota-file', 'its head is not that of such a file', 'dqh_magic');
+      return;
+    }
+    const blocks = DqInfo.dqi_blocks.get(this.blocks, DqHeader.$size);
+    const lists = ['dqi_free_blk', 'dqi_free_entry'] as const;
+    const far = lists.find((field) => DqInfo[field].get(this.blocks, DqHeader.$size) >= blocks);
+    if (far !== undefined || blocks * QUOTA_BLOCK_SIZE > bytes.length) {
+      const field = far ?? 'dqi_blocks';
+      this.problem('quota-file', `its ${field} lies behind its end`, field);
       return;
     }
     this.walk(QT_TREEOFF, 0);

@@ -44,6 +44,20 @@ export const checkFastSymlink = (
   size: number,
 ): boolean => (flags & EXT4_INDEX_FL) === 0 && endsAt(data, at + I_BLOCK, 60, size, flags);
 
+/** A target that begins in i_block and goes on in an attribute. */
+export function checkInlineSymlink(
+  { data }: RawBlock,
+  at: number,
+  rest: Uint8Array,
+  flags: number,
+  size: number,
+): boolean {
+  const front = data.subarray(at + I_BLOCK, at + I_BLOCK + Math.min(size, 60));
+  const back = rest.subarray(0, Math.max(0, size - 60));
+  if (size === 0) return false;
+  return (flags & EXT4_ENCRYPT_FL) !== 0 || !(front.includes(0) || back.includes(0));
+}
+
 /** A target in a block of its own. */
 export function* checkSlowSymlink(
   vol: Volume,

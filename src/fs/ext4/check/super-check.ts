@@ -87,11 +87,7 @@ const MENDABLE: Readonly<Record<string, readonly [Field, number]>> = {
   s_free_blocks_count_lo: [Superblock.s_free_blocks_count_lo, 0],
 };
 
-function believePrimary(
-  bytes: Uint8Array,
-  device: BlockDevice,
-  report: Reporter,
-): Believed | null {
+function believePrimary(bytes: Uint8Array, device: BlockDevice, report: Reporter): Believed | null {
   const mended = bytes.slice();
   const { view } = rawBlock(mended);
   for (let tries = 0; tries <= Object.keys(MENDABLE).length; tries++) {
@@ -167,7 +163,10 @@ function checkState(vol: Volume): void {
     report.report('feature-unknown', text, { field: 's_feature_ro_compat' });
   }
   const journal = Superblock.s_journal_inum.get(view, 0) !== 0;
-  if (!vol.has.journal && (journal || Superblock.s_journal_uuid.get(view, 0).some((b) => b !== 0))) {
+  if (
+    !vol.has.journal &&
+    (journal || Superblock.s_journal_uuid.get(view, 0).some((b) => b !== 0))
+  ) {
     const text = 'The super block names a journal, but does not have the feature.';
     report.report('journal-without-feature', text, { field: 's_journal_inum' });
   }
@@ -197,7 +196,7 @@ const unknownFeatures = (f: Features): string[] => {
 
 function* readDescriptors(vol: Volume): Op<void> {
   const { blockSize } = vol.geo;
-  for (let i = 0; i < vol.gdtBlocks; ) {
+  for (let i = 0; i < vol.gdtBlocks;) {
     const start = vol.gdtBlockAt(i);
     let count = 1;
     while (
@@ -232,7 +231,9 @@ const SHAPE = [
   's_inode_size',
 ] as const;
 
-/** Groups whose copies are looked at: all there are of a sparse_super file system, and then some. */
+/**
+ * Groups whose copies are looked at: all there are of a sparse_super file system, and then some.
+ */
 const MOST_COPIES = 64;
 
 function* checkCopies(vol: Volume): Op<void> {
