@@ -67,7 +67,7 @@ export class TarWriter {
   begin(m: TarMember): void {
     const { stat } = m;
     const regular = (stat.mode & S_IFMT) === S_IFREG && m.hardLink !== true;
-    const map = regular && m.pieces ? sparseMap(m.pieces) : null;
+    const map = regular && m.pieces ? sparseMap(m.pieces, stat.size) : null;
     const stored = m.pieces?.reduce((sum, p) => sum + p.length, 0) ?? stat.size;
     const size = regular ? stored + (map?.length ?? 0) : 0;
     const records = recordsOf(m, size, map !== null);
@@ -101,8 +101,12 @@ export class TarWriter {
 }
 
 /** How many pieces, then offset and length of each, padded. */
-function sparseMap(pieces: NonNullable<TarMember['pieces']>): Buffer {
-  const lines = [pieces.length, ...pieces.flatMap(({ pos, length }) => [pos, length])];
+function sparseMap(pieces: NonNullable<TarMember['pieces']>, size: number): Buffer {
+  const last = pieces.at(-1);
+  // GNU tar takes the end of the last piece for the size of the file.
+  const tail = last && last.pos + last.length === size ? [] : [{ pos: size, length: 0 }];
+  const all = [...pieces, ...tail];
+  const lines = [all.length, ...all.flatMap(({ pos, length }) => [pos, length])];
   const text = Buffer.from(`${lines.join('\n')}\n`);
   return Buffer.concat([text, Buffer.alloc((BLOCK - (text.length % BLOCK)) % BLOCK)]);
 }

@@ -61,7 +61,9 @@ function sumIsRight(block: Uint8Array): boolean {
     unsigned += byte;
     signed += byte < 128 ? byte : byte - 256;
   }
-  const want = tarNumber(block, 148, 8);
+  const digits = /^ *([0-7]+) *$/.exec(text(block, 148, 8))?.[1];
+  if (digits === undefined) return false;
+  const want = parseInt(digits, 8);
   return want === unsigned || want === signed;
 }
 
