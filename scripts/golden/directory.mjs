@@ -4,6 +4,8 @@
  * adds, which no one waits for at ten thousand names, and its command line cannot spell every byte.
  */
 
+import { readFileSync } from 'node:fs';
+
 const TYPE_FILE = 1;
 const TYPE_DIR = 2;
 
@@ -91,4 +93,60 @@ export function manyNames(count, width = 1) {
     const middle = i % 3 === 0 ? 'grün' : i % 3 === 1 ? 'plain' : 'žluťoučký';
     return `${stem}${middle}`.padEnd(Math.min(width + (i % 40), 200), 'abcdefgh');
   });
+}
+
+/**
+ * An index made two levels deeper: its entries are dealt out to four nodes, those to two, and the
+ * root names the two. Allowed by large_dir, and otherwise reached only with tens of thousands of
+ * long names.
+ * @source filesystems/ext4/directory.rst, "Hash Tree Directories"
+ * @param {import('./image.mjs').Image} image with blocks of 1 KiB and without metadata_csum
+ * @param {string} name of an indexed directory of one level below the root
+ */
+export function deepenIndex(image, name) {
+  const block = 1024;
+  const content = readFileSync(image.dump(`/${name}`));
+  const head = 32; // of the root: ".", "..", dx_root_info; limit, count and the first block follow
+  const count = content.readUInt16LE(head + 2);
+  const entries = Array.from({ length: count }, (_v, i) => ({
+    hash: i === 0 ? 0 : content.readUInt32LE(head + i * 8),
+    block: content.readUInt32LE(head + i * 8 + 4),
+  }));
+  const blocks = [content];
+  const append = (/** @type {typeof entries} */ some) => {
+    const node = Buffer.alloc(block);
+    node.writeUInt16LE(block, 4);
+    putEntries(node, 8, some);
+    const at = blocks.reduce((sum, b) => sum + b.length, 0) / block;
+    blocks.push(node);
+    return { hash: some[0]?.hash ?? 0, block: at };
+  };
+  const quarter = Math.ceil(count / 4);
+  const lower = [0, 1, 2, 3].map((i) => append(entries.slice(i * quarter, (i + 1) * quarter)));
+  const upper = [append(lower.slice(0, 2)), append(lower.slice(2))];
+  putEntries(content, head, upper);
+  content.writeUInt8(2, 30); // indirect_levels
+  // debugfs removes no directory that has entries: it is called a file first.
+  image.debugfs(`sif /${name} mode 0100644`, `rm /${name}`);
+  image.write(`/${name}`, Buffer.concat(blocks));
+  image.debugfs(
+    `sif /${name} mode 040755`,
+    `sif /${name} flags 0x81000`,
+    `sif /${name} links_count 2`,
+  );
+}
+
+/**
+ * @param {Buffer} block
+ * @param {number} at where limit and count are
+ * @param {readonly { hash: number, block: number }[]} entries
+ */
+function putEntries(block, at, entries) {
+  block.fill(0, at, 1024);
+  entries.forEach((entry, i) => {
+    block.writeUInt32LE(entry.hash, at + i * 8);
+    block.writeUInt32LE(entry.block, at + i * 8 + 4);
+  });
+  block.writeUInt16LE((1024 - at) / 8, at);
+  block.writeUInt16LE(entries.length, at + 2);
 }

@@ -138,6 +138,17 @@ export class Image {
   }
 
   /**
+   * The content of a file or directory, as debugfs reads it.
+   * @param {string} path
+   * @returns {string} a host file
+   */
+  dump(path) {
+    const file = join(this.dir, `dump${this.#hostFiles++}`);
+    this.#debugfs([`dump ${path} ${file}`]);
+    return file;
+  }
+
+  /**
    * Bytes put at a place no tool reaches.
    * @param {number} offset
    * @param {Buffer} bytes

@@ -47,6 +47,22 @@ const groupCases = [
     ...['-t', 'ext2', ...SMALL_GROUPS, '-O', 'meta_bg,^resize_inode'],
   ]),
   layout(
+    'meta-bg-later',
+    'meta_bg from the second metagroup on (s_first_meta_bg 1), as growing an image leaves it.',
+    'meta_bg first_meta_bg',
+    '12288',
+    [
+      ...['-t', 'ext4', ...SMALL_GROUPS, '-E', 'num_backup_sb=0'],
+      ...['-O', `${NO_JOURNAL},meta_bg,^resize_inode,^sparse_super,sparse_super2`],
+    ],
+    {
+      also: (image) => {
+        image.debugfs('ssv first_meta_bg 1');
+        image.e2fsck('-fy');
+      },
+    },
+  ),
+  layout(
     'flex-bg',
     'flex_bg: bitmaps and inode tables of 16 groups together.',
     'flex_bg',
@@ -101,6 +117,9 @@ const groupCases = [
     '8493',
     [...['-t', 'ext2', '-b', '1024', '-N', '64']],
   ),
+  layout('desc-size-128', 'Group descriptors of 128 bytes.', 'desc-size-128', '8192', [
+    ...['-t', 'ext4', ...SMALL_GROUPS, '-O', NO_JOURNAL, '-E', 'desc_size=128'],
+  ]),
   layout(
     'no-64bit',
     'ext4 with descriptors of 32 bytes and metadata_csum.',

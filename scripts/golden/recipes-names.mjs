@@ -4,7 +4,7 @@
  * look-up.
  */
 import { golden } from './case.mjs';
-import { manyNames, writeDirectory } from './directory.mjs';
+import { deepenIndex, manyNames, writeDirectory } from './directory.mjs';
 import { pattern } from './image.mjs';
 
 const EXT4 = ['-t', 'ext4', '-b', '1024', '-N', '64', '-O', '^has_journal'];
@@ -61,6 +61,18 @@ const depthCases = [
       image.mke2fs('65536', ...EXT4.slice(0, -1), '^has_journal,large_dir');
       linked(image, manyNames(80_000, 160));
       image.e2fsck('-fyD');
+    },
+  ),
+  golden(
+    'htree-depth-3-small',
+    'large_dir: an index of three levels that a small directory does not need.',
+    'htree large_dir htree-depth-3',
+    (image) => {
+      image.mke2fs('2048', ...EXT4.slice(0, -1), '^has_journal,^metadata_csum,large_dir');
+      linked(image, manyNames(500), { tail: 0 });
+      image.e2fsck('-fyD');
+      deepenIndex(image, 'dir');
+      image.e2fsck('-fy');
     },
   ),
   golden(

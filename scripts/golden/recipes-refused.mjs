@@ -360,6 +360,18 @@ const stateCases = [
     );
   }),
   golden(
+    'orphan-list',
+    'An inode on the orphan list (s_last_orphan) of an image without a journal.',
+    'orphans state',
+    (image) => {
+      base(image);
+      image.write('/orphan', pattern('orphan', 5000));
+      const ino = /Inode: (\d+)/.exec(image.answer('stat /orphan'))?.[1];
+      image.debugfs('unlink /orphan', `sif <${ino}> links_count 0`, `ssv last_orphan ${ino}`);
+    },
+    { fsck: 4, note: 'A read-only mount leaves the orphan alone; writing must free it first.' },
+  ),
+  golden(
     'state-not-clean',
     'Not cleanly unmounted, and no journal that could mend it.',
     'state',

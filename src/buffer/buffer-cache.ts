@@ -27,6 +27,17 @@ class FolioBuffers {
   readonly heads: BufferHead[] = [];
 }
 
+/** Dirty buffers, each wave in one list, the lowest wave first. */
+function byWave(dirty: Iterable<BufferHead>): BufferHead[][] {
+  const waves = new Map<number, BufferHead[]>();
+  for (const bh of dirty) {
+    const list = waves.get(bh.wave);
+    if (list) list.push(bh);
+    else waves.set(bh.wave, [bh]);
+  }
+  return [...waves].sort(([a], [b]) => a - b).map(([, heads]) => heads);
+}
+
 export class BufferCache {
   readonly device: BlockDevice;
   readonly blockSize: number;
@@ -176,10 +187,11 @@ export class BufferCache {
    */
   *sync(): Op<void> {
     const since = this.mapping.wbErr.sample();
-    for (let first = true; this.dirtySet.size > 0; first = false) {
-      const wave = Math.min(...this.waves());
-      if (!first) yield* this.device.flush();
-      this.writeOut([...this.dirtySet].filter((bh) => bh.wave === wave));
+    // A snapshot: what becomes dirty meanwhile is for the next sync, and must not prolong this one.
+    const waves = byWave(this.dirtySet);
+    for (const [i, heads] of waves.entries()) {
+      if (i > 0) yield* this.device.flush();
+      this.writeOut(heads.filter((bh) => bh.dirty));
       yield* this.idle.waitFor(() => this.inFlight === 0);
       const error = this.mapping.wbErr.check(since);
       if (error) throw error;
@@ -195,12 +207,6 @@ export class BufferCache {
     bh.trigger?.(bh);
     this.clean(bh);
     yield* this.device.submitWait(this.bioFor('write', bh));
-  }
-
-  private waves(): Set<number> {
-    const waves = new Set<number>();
-    for (const bh of this.dirtySet) waves.add(bh.wave);
-    return waves;
   }
 
   /** Start writing these buffers, in device order so that the queue can merge them. */

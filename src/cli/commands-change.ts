@@ -97,7 +97,10 @@ const chmodCommand = (): Command =>
       .argument('<mode>', '644, u+rwX,go-w, ...')
       .argument('<path...>', 'IMAGE:/path')
       .option('-R, --recursive', 'all below too')
-      .addHelpText('after', examples('chmod -R u+rwX,go-w disk.img:/home', 'chmod 4755 disk.img:/bin/su')),
+      .addHelpText(
+        'after',
+        examples('chmod -R u+rwX,go-w disk.img:/home', 'chmod 4755 disk.img:/bin/su'),
+      ),
     async () => (await import('./commands/attributes.ts')).chmod,
   );
 
@@ -133,10 +136,16 @@ const truncateCommand = (): Command =>
     new Command('truncate')
       .description('give files a size')
       .argument('<path...>', 'IMAGE:/path')
-      .option('-s, --size <size>', '10M; +SIZE longer, -SIZE shorter, <SIZE at most, >SIZE at least')
+      .option(
+        '-s, --size <size>',
+        '10M; +SIZE longer, -SIZE shorter, <SIZE at most, >SIZE at least',
+      )
       .option('-r, --reference <file>', "size of a file of the host's")
       .option('-c, --no-create', 'make nothing')
-      .addHelpText('after', examples('truncate -s 1G disk.img:/sparse', 'truncate -s -100 disk.img:/log')),
+      .addHelpText(
+        'after',
+        examples('truncate -s 1G disk.img:/sparse', 'truncate -s -100 disk.img:/log'),
+      ),
     async () => (await import('./commands/make.ts')).truncate,
   );
 
@@ -172,13 +181,19 @@ function xattrCommand(): Command {
   const base64 = ['--base64', 'the value in base64'] as const;
   const load = async () => await import('./commands/attributes.ts');
   const sub = (name: string, what: string): Command =>
-    new Command(name).description(what).argument('<path>', 'IMAGE:/path').option(...nofollow);
+    new Command(name)
+      .description(what)
+      .argument('<path>', 'IMAGE:/path')
+      .option(...nofollow);
   return new Command('xattr')
     .description('extended attributes')
     .addCommand(action(sub('ls', 'names'), async () => (await load()).xattrList))
     .addCommand(
       action(
-        sub('get', 'a value').argument('<name>', 'user.x').option(...hex).option(...base64),
+        sub('get', 'a value')
+          .argument('<name>', 'user.x')
+          .option(...hex)
+          .option(...base64),
         async () => (await load()).xattrGet,
       ),
     )
@@ -193,7 +208,10 @@ function xattrCommand(): Command {
       ),
     )
     .addCommand(
-      action(sub('rm', 'remove').argument('<name>', 'user.x'), async () => (await load()).xattrRemove),
+      action(
+        sub('rm', 'remove').argument('<name>', 'user.x'),
+        async () => (await load()).xattrRemove,
+      ),
     )
     .addHelpText('after', examples('xattr set disk.img:/f user.who me', 'xattr ls disk.img:/f'));
 }

@@ -52,7 +52,9 @@ const buildCommand = (): Command =>
   action(
     withMkfsOptions(
       new Command('build')
-        .description('an image from folders, tarballs and OCI layouts, later ones over earlier ones')
+        .description(
+          'an image from folders, tarballs and OCI layouts, later ones over earlier ones',
+        )
         .argument('<source...>', 'a folder, a tarball (- is standard input), an OCI layout')
         .requiredOption('-o, --output <image>', 'the image, which appears when it is complete')
         .option('--size <size>', '64M, 2G ...; auto fits it to what goes in', 'auto'),
@@ -79,7 +81,10 @@ const extractCommand = (): Command =>
     new Command('extract')
       .description('everything out of an image again')
       .argument('<path>', 'IMAGE or IMAGE:/path')
-      .requiredOption('-o, --output <place>', 'a folder, FILE.tar, or - for a tar on standard output')
+      .requiredOption(
+        '-o, --output <place>',
+        'a folder, FILE.tar, or - for a tar on standard output',
+      )
       .option('--no-same-owner', 'leave owners to the host')
       .addHelpText(
         'after',

@@ -50,7 +50,10 @@ const statCommand = (): Command =>
       .description('everything that is known of a file')
       .argument('<path...>', 'IMAGE:/path')
       .option('-L, --dereference', 'of what a symlink leads to')
-      .addHelpText('after', examples('stat disk.img:/etc/passwd', 'stat --json disk.img:/dev/null')),
+      .addHelpText(
+        'after',
+        examples('stat disk.img:/etc/passwd', 'stat --json disk.img:/dev/null'),
+      ),
     async () => (await import('./commands/stat.ts')).stat,
   );
 

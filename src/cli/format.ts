@@ -47,7 +47,13 @@ export function humanSize(bytes: number): string {
 }
 
 const POWERS: Readonly<Record<string, number>> = {
-  '': 0, b: 0, k: 1, m: 2, g: 3, t: 4, p: 5,
+  '': 0,
+  b: 0,
+  k: 1,
+  m: 2,
+  g: 3,
+  t: 4,
+  p: 5,
 };
 
 /** `10`, `4k`, `1.5G`, `2MiB` (powers of 1024), `2MB` (of 1000). @param unit  of a bare number */
@@ -106,7 +112,8 @@ export function parseTime(text: string): Timespec {
   const ms = text === 'now' ? Date.now() : Date.parse(text.replace(/(:\d\d)\.\d+/, '$1'));
   if (Number.isNaN(ms)) throw new UsageError(`${text}: not a time`);
   const sec = Math.floor(ms / 1000);
-  const nsec = text === 'now' ? (ms - sec * 1000) * 1e6 : Number(fraction.slice(0, 9).padEnd(9, '0'));
+  const nsec =
+    text === 'now' ? (ms - sec * 1000) * 1e6 : Number(fraction.slice(0, 9).padEnd(9, '0'));
   return { sec, nsec };
 }
 

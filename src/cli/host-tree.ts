@@ -107,7 +107,7 @@ export class HostTree implements Tree {
     const fd = openSync(hostPath(path), 'w', mode);
     return {
       write: (data, pos) => {
-        for (let done = 0; done < data.length; ) {
+        for (let done = 0; done < data.length;) {
           done += writeSync(fd, data, done, data.length - done, pos + done);
         }
       },

@@ -16,7 +16,8 @@ const CHECK_USAGE = 16;
 const CHECK_FAILED = 8;
 
 function version(): string {
-  // dist/cli/main.js and src/cli/main.ts are equally far from the package's root, dist/checked is not.
+  // dist/cli/main.js and src/cli/main.ts are equally far from the package's root, dist/checked is
+  // not.
   for (const up of ['../../', '../../../']) {
     try {
       const text = readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8');
@@ -47,7 +48,7 @@ function program(): Command {
     })
     .addHelpText(
       'after',
-      '\nIMAGE:/path is a path inside an image, as in scp; a path without a colon is the host\'s.\n' +
+      "\nIMAGE:/path is a path inside an image, as in scp; a path without a colon is the host's.\n" +
         'Exit status: 0 all was done, 1 something failed, 2 wrong usage; check: see its help.\n',
     )
     .exitOverride();

@@ -38,7 +38,9 @@ export interface Identity {
   readonly seed: number;
 }
 
-/** A UUID that was asked for gives the hash seed and all chance too, so that bytes can be repeated. */
+/**
+ * A UUID that was asked for gives the hash seed and all chance too, so that bytes can be repeated.
+ */
 export function identityOf(o: MkfsWords, random: (n: number) => Uint8Array): Identity {
   const fixed = o.uuid !== undefined && o.uuid !== 'random' && o.uuid !== 'time';
   const uuid = fixed ? uuidOf(o.uuid) : randomUuid(random);
@@ -65,7 +67,8 @@ const isType = (text: string): text is FsType => ['ext2', 'ext3', 'ext4'].includ
 
 /** @throws UsageError */
 export function mkfsOptions(o: MkfsWords, { time }: Identity): MkfsOptions {
-  if (o.type !== undefined && !isType(o.type)) throw new UsageError(`${o.type}: ext2, ext3 or ext4`);
+  if (o.type !== undefined && !isType(o.type))
+    throw new UsageError(`${o.type}: ext2, ext3 or ext4`);
   const numbers = {
     blockSize: sizeOf(o.blockSize),
     clusterSize: sizeOf(o.clusterSize),

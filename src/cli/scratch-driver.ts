@@ -1,6 +1,6 @@
 /**
- * A driver for an image that nobody has yet: should the host crash while it is made, it is made again,
- * so nothing of it need be durable before it is complete.
+ * A driver for an image that nobody has yet: should the host crash while it is made, it is made
+ * again, so nothing of it need be durable before it is complete.
  */
 import type { Bytes } from '../base/units.ts';
 import type { Bio } from '../block/bio.ts';

@@ -126,7 +126,12 @@ interface Head {
 
 /** The header of headers. */
 const plain = (name: Name): Head => ({
-  name: `PaxHeaders/${name.split('/').filter((p) => p !== '').at(-1) ?? ''}`.slice(0, 99) as Name,
+  name: `PaxHeaders/${
+    name
+      .split('/')
+      .filter((p) => p !== '')
+      .at(-1) ?? ''
+  }`.slice(0, 99) as Name,
   type: 'x',
   size: 0,
   mode: 0o644,
@@ -194,7 +199,8 @@ function header(h: Head): Uint8Array {
 function record(key: string, value: Uint8Array): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), value, Buffer.from('\n')]);
   let length = rest.length + 1;
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
+  while (String(length).length + rest.length !== length)
+    length = String(length).length + rest.length;
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
@@ -225,11 +231,11 @@ function recordsOf(m: TarMember, size: number, sparse: boolean): Buffer[] {
   if (stat.gid >= OCTAL_7) add('gid', String(stat.gid));
   const { mtime } = stat;
   if (mtime.nsec !== 0 || mtime.sec < 0 || mtime.sec >= OCTAL_11) add('mtime', timeText(mtime));
-  if (stat.atime.sec !== mtime.sec || stat.atime.nsec !== mtime.nsec) add('atime', timeText(stat.atime));
+  if (stat.atime.sec !== mtime.sec || stat.atime.nsec !== mtime.nsec)
+    add('atime', timeText(stat.atime));
   if (m.hardLink === true) return records;
   for (const { name, value } of m.xattrs) {
     records.push(record(`SCHILY.xattr.${name}`, value));
   }
   return records;
 }
-

@@ -136,12 +136,11 @@ function* readRange(
   if (state && state.uptodate & state.touched(from, from + blockSize)) return from + blockSize;
   yield* ctx.map(pos, Math.max(folio.size - from, ahead - pos));
   let to = Math.min(folio.size, from + iomap.end - pos);
+  // Blocks that are uptodate already hold newer data than the device, or than the zeros of an
+  // unwritten extent: one block at a time.
+  if (state && iomap.type !== 'inline') to = Math.min(to, from + blockSize);
   if (iomap.type === 'mapped') {
-    if (state) {
-      // Blocks that are uptodate already hold newer data than the device: one block at a time.
-      to = Math.min(to, from + blockSize);
-      state.readPending += to - from;
-    }
+    if (state) state.readPending += to - from;
     ctx.add(folio, from, to);
     return -to;
   }

@@ -13,7 +13,8 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Pblk } from '../base/units.ts';
-import { lockClass } from '../sched/lock-class.ts';
+import { lockClass, SHARED } from '../sched/lock-class.ts';
+import { lockdepAcquire, lockdepRelease, lockdepWant } from '../sched/lockdep.ts';
 import type { Op } from '../sched/op.ts';
 import { currentTask } from '../sched/task.ts';
 import type { BufferHead } from '../buffer/buffer-head.ts';
@@ -101,7 +102,9 @@ export abstract class Journal {
       return outer;
     }
     const handle = new Handle(this, credits);
+    if (CHECKED) lockdepWant(JBD2_HANDLE, 0, SHARED, handle);
     yield* this.begin(handle);
+    if (CHECKED) lockdepAcquire(JBD2_HANDLE, 0, SHARED, handle);
     task.journalInfo = handle;
     return handle;
   }
@@ -112,6 +115,7 @@ export abstract class Journal {
       handle.runDeferred();
     } finally {
       currentTask().journalInfo = null;
+      if (CHECKED) lockdepRelease(JBD2_HANDLE, handle, SHARED);
       yield* this.end(handle);
     }
   }

@@ -175,6 +175,11 @@ export function* balanceDirtyPages(mapping: AddressSpace): Op<void> {
   const memory = mapping.memory;
   if (memory.nrDirty <= memory.backgroundThreshold) return;
   memory.wakeFlusher();
-  const over = (): boolean => memory.nrDirty + memory.nrWriteback > memory.dirtyThreshold;
-  if (over()) yield* memory.cleaned.waitFor(() => !over());
+  // Others may have dirtied as much again since the flusher's round ended: who goes on waiting
+  // asks for the next round.
+  yield* memory.cleaned.waitFor(() => {
+    if (memory.nrDirty + memory.nrWriteback <= memory.dirtyThreshold) return true;
+    memory.wakeFlusher();
+    return false;
+  }, 'balance_dirty_pages');
 }

@@ -39,6 +39,8 @@ export class Memory {
   /** Folios with the dirty flag, and those under write-back. */
   nrDirty = 0;
   nrWriteback = 0;
+  /** Folios cleaned so far, by write-back or by truncation. */
+  private cleanings = 0;
   /** Sleepers for "fewer dirty folios" and for "something can be reclaimed". */
   readonly cleaned = new WaitQueue('balance_dirty_pages');
   /** Set by the flusher: start write-back now. */
@@ -106,7 +108,7 @@ export class Memory {
    * @throws ENOMEM everything is pinned
    */
   *alloc(): Op<Folio> {
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       const folio = this.tryAlloc();
       if (folio) return folio;
       yield* this.waitForClean();
@@ -119,7 +121,8 @@ export class Memory {
     if (before === 0)
       throw errno('ENOMEM', { frames: this.frames }, 'all cached folios are in use');
     this.wakeFlusher();
-    yield* this.cleaned.waitFor(() => this.nrDirty + this.nrWriteback < before);
+    const seen = this.cleanings;
+    yield* this.cleaned.waitFor(() => this.cleanings !== seen, 'a clean folio');
   }
 
   lruAdd(folio: Folio): void {
@@ -214,11 +217,14 @@ export class Memory {
     this.nrDirty++;
   }
   accountCleaned(): void {
+    this.cleanings++;
     this.nrDirty--;
     this.cleaned.wakeAll();
   }
   accountWriteback(delta: 1 | -1): void {
     this.nrWriteback += delta;
-    if (delta < 0) this.cleaned.wakeAll();
+    if (delta > 0) return;
+    this.cleanings++;
+    this.cleaned.wakeAll();
   }
 }

@@ -2,13 +2,31 @@
 // equal input gives equal bytes. Method: tar and mke2fs make and read; e2fsck and debugfs judge.
 import { createHash } from 'node:crypto';
 import {
-  existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync,
-  truncateSync, utimesSync, writeFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { debugfs, digest, expectClean, foliofs, jsonLines, ok, ran, scratch, usage } from '../support/cli.ts';
+import {
+  debugfs,
+  digest,
+  expectClean,
+  foliofs,
+  jsonLines,
+  ok,
+  ran,
+  scratch,
+  usage,
+} from '../support/cli.ts';
 
 const root = process.getuid?.() === 0;
 const UUID = '01234567-89ab-4def-8123-456789abcdef';
@@ -55,7 +73,9 @@ test('a folder comes out as it went in, and the image is as small as it can be',
   expectClean(image);
   expect(made?.['size']).toBe(statSync(image).size);
   expect(statSync(image).size).toBeLessThan(8 << 20);
-  expect(debugfs(image, 'stat /file')).toMatch(/Mode: +0640[\s\S]*Links: 2[\s\S]*mtime: 0x47868c00/);
+  expect(debugfs(image, 'stat /file')).toMatch(
+    /Mode: +0640[\s\S]*Links: 2[\s\S]*mtime: 0x47868c00/,
+  );
   expect(debugfs(image, 'stat /suid')).toMatch(/Mode: +04755/);
   expect(debugfs(image, 'stat /sub')).toMatch(/mtime: 0x53724e00/);
   expect(debugfs(image, 'stat /sparse')).toMatch(/Size: 5242880[\s\S]*Blockcount: 8\n/);
@@ -76,7 +96,9 @@ test('equal input gives equal bytes', () => {
   readFileSync(join(src, 'big'));
   ok(['build', src, '-o', b, '-U', UUID, '-q'], { env });
   expect(digest(a)).toBe(digest(b));
-  expect(debugfs(a, 'show_super_stats -h')).toMatch(/Filesystem UUID: +01234567-89ab-4def-8123-456789abcdef/);
+  expect(debugfs(a, 'show_super_stats -h')).toMatch(
+    /Filesystem UUID: +01234567-89ab-4def-8123-456789abcdef/,
+  );
 });
 
 for (const format of ['gnu', 'pax', 'ustar', 'v7']) {
@@ -84,7 +106,10 @@ for (const format of ['gnu', 'pax', 'ustar', 'v7']) {
     const dir = scratch();
     const src = folder(dir);
     // What the format itself cannot hold.
-    const not = format === 'v7' || format === 'ustar' ? ['--exclude=nnnn*', '--exclude=long-link', '--exclude=fifo'] : [];
+    const not =
+      format === 'v7' || format === 'ustar'
+        ? ['--exclude=nnnn*', '--exclude=long-link', '--exclude=fifo']
+        : [];
     const file = join(dir, 'a.tar');
     tar(src, file, `--format=${format}`, ...not);
     const image = join(dir, 'disk.img');
@@ -113,7 +138,8 @@ for (const version of ['0.0', '0.1', '1.0', 'gnu']) {
     ran('fallocate', ['-d', join(src, 's')]);
     writeFileSync(join(src, 'hole'), '');
     truncateSync(join(src, 'hole'), 1 << 20);
-    const format = version === 'gnu' ? ['--format=gnu'] : ['--format=pax', `--sparse-version=${version}`];
+    const format =
+      version === 'gnu' ? ['--format=gnu'] : ['--format=pax', `--sparse-version=${version}`];
     tar(src, join(dir, 'a.tar'), '--sparse', ...format);
     const image = join(dir, 'disk.img');
     ok(['build', join(dir, 'a.tar'), '-o', image, '-q']);
@@ -153,12 +179,23 @@ test('gzip, zstd and standard input are the same tarball', () => {
 });
 
 /** A tarball by hand: what tar itself would not write. */
-function member(name: string, fields: { type?: string; link?: string; data?: Buffer; mode?: number; pax?: [string, Buffer][]; uid?: string }): Buffer {
+function member(
+  name: string,
+  fields: {
+    type?: string;
+    link?: string;
+    data?: Buffer;
+    mode?: number;
+    pax?: [string, Buffer][];
+    uid?: string;
+  },
+): Buffer {
   const records = Buffer.concat(
     (fields.pax ?? []).map(([key, value]) => {
       const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
       let length = rest.length + 1;
-      while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
+      while (String(length).length + rest.length !== length)
+        length = String(length).length + rest.length;
       return Buffer.concat([Buffer.from(String(length)), rest]);
     }),
   );
@@ -175,12 +212,23 @@ function member(name: string, fields: { type?: string; link?: string; data?: Buf
     b.write(type, 156);
     b.write(link, 157);
     b.write('ustar\0' + '00', 257);
-    b.write(b.reduce((s, x) => s + x, 0).toString(8).padStart(6, '0') + '\0', 148);
+    b.write(
+      b
+        .reduce((s, x) => s + x, 0)
+        .toString(8)
+        .padStart(6, '0') + '\0',
+      148,
+    );
     return b;
   };
-  const padded = (b: Buffer): Buffer => Buffer.concat([b, Buffer.alloc((512 - (b.length % 512)) % 512)]);
+  const padded = (b: Buffer): Buffer =>
+    Buffer.concat([b, Buffer.alloc((512 - (b.length % 512)) % 512)]);
   const before = records.length > 0 ? [head('pax', 'x', records.length), padded(records)] : [];
-  return Buffer.concat([...before, head(name, fields.type ?? '0', data.length, fields.link), padded(data)]);
+  return Buffer.concat([
+    ...before,
+    head(name, fields.type ?? '0', data.length, fields.link),
+    padded(data),
+  ]);
 }
 
 const end = Buffer.alloc(1024);
@@ -198,7 +246,10 @@ test('links before their files, binary attributes, large ids and devices come th
         ['gid', Buffer.from('70000')],
         ['mtime', Buffer.from('-1.25')],
         ['SCHILY.xattr.user.bin', value],
-        ['SCHILY.xattr.security.capability', Buffer.from('0100000202000000000000000000000000000000', 'hex')],
+        [
+          'SCHILY.xattr.security.capability',
+          Buffer.from('0100000202000000000000000000000000000000', 'hex'),
+        ],
       ],
     }),
     end,
@@ -207,13 +258,21 @@ test('links before their files, binary attributes, large ids and devices come th
   ok(['build', '-', '-o', image, '-q'], { input: file });
   expectClean(image);
   const [stat] = jsonLines(ok(['stat', '--json', `${image}:/c`]));
-  expect(stat).toMatchObject({ nlink: 3, uid: 4_000_000_000, gid: 70_000, mtime: '1969-12-31T23:59:58.750000000Z' });
+  expect(stat).toMatchObject({
+    nlink: 3,
+    uid: 4_000_000_000,
+    gid: 70_000,
+    mtime: '1969-12-31T23:59:58.750000000Z',
+  });
   expect(foliofs(['xattr', 'get', `${image}:/a`, 'user.bin']).bytes.equals(value)).toBe(true);
   const again = join(dir, 'again.img');
   const piped = foliofs(['extract', image, '-o', '-']).bytes;
   ok(['build', '-', '-o', again, '-q'], { input: piped });
   expect(foliofs(['xattr', 'get', `${again}:/b`, 'user.bin']).bytes.equals(value)).toBe(true);
-  expect(jsonLines(ok(['stat', '--json', `${again}:/c`]))[0]).toMatchObject({ nlink: 3, uid: 4_000_000_000 });
+  expect(jsonLines(ok(['stat', '--json', `${again}:/c`]))[0]).toMatchObject({
+    nlink: 3,
+    uid: 4_000_000_000,
+  });
   expectClean(again);
 });
 
@@ -236,9 +295,18 @@ test('damaged and hostile archives are refused, and no image is left', () => {
     expect(readdirSync(dir)).toEqual([]);
   };
   refused(Buffer.alloc(1024, 'x'), /checksum.*\(EBADMSG\)/);
-  refused(Buffer.concat([member('../../etc/passwd', { data: Buffer.from('x') }), end]), /refusing a path with \.\. \(EINVAL\)/);
-  refused(Buffer.concat([member('l', { type: '1', link: 'nowhere' }), end]), /link to nowhere, which is not in the archive \(ENOENT\)/);
-  refused(member('f', { data: Buffer.alloc(5000) }).subarray(0, 2000), /ends (too early|in the middle)/);
+  refused(
+    Buffer.concat([member('../../etc/passwd', { data: Buffer.from('x') }), end]),
+    /refusing a path with \.\. \(EINVAL\)/,
+  );
+  refused(
+    Buffer.concat([member('l', { type: '1', link: 'nowhere' }), end]),
+    /link to nowhere, which is not in the archive \(ENOENT\)/,
+  );
+  refused(
+    member('f', { data: Buffer.alloc(5000) }).subarray(0, 2000),
+    /ends (too early|in the middle)/,
+  );
   refused(Buffer.from('BZh91AY&SY'), /packed with bzip2: unpack it first/);
   refused(gzipSync(Buffer.alloc(100_000, 'x')).subarray(0, 60), /cannot unpack it/);
 });
@@ -252,7 +320,9 @@ test('a failed build leaves the old image, and what does not fit is ENOSPC', () 
   expect(stderr).toMatch(/ENOSPC/);
   expect(status).toBe(1);
   expect(readFileSync(image, 'utf8')).toBe('precious');
-  expect(foliofs(['build', join(dir, 'none'), '-o', image]).stderr).toMatch(/none: no such file or directory \(ENOENT\)/);
+  expect(foliofs(['build', join(dir, 'none'), '-o', image]).stderr).toMatch(
+    /none: no such file or directory \(ENOENT\)/,
+  );
   expect(readdirSync(dir).sort()).toEqual(['disk.img', 'src']);
   usage(['build', src], /required option '-o, --output/);
   usage(['build', '-', '-', '-o', image], /- can be given once only/);
@@ -270,21 +340,38 @@ test('an OCI layout is its layers, with their whiteouts', () => {
   };
   const text = (s: string): { data: Buffer } => ({ data: Buffer.from(s) });
   const one = Buffer.concat([
-    member('usr/', { type: '5', mode: 0o755 }), member('usr/bin/', { type: '5', mode: 0o755 }), member('bin', { type: '2', link: 'usr/bin' }),
-    member('usr/bin/old', text('old')), member('keep', text('keep')), member('gone', text('gone')),
-    member('dir/', { type: '5', mode: 0o755 }), member('dir/lower', text('lower')), end,
+    member('usr/', { type: '5', mode: 0o755 }),
+    member('usr/bin/', { type: '5', mode: 0o755 }),
+    member('bin', { type: '2', link: 'usr/bin' }),
+    member('usr/bin/old', text('old')),
+    member('keep', text('keep')),
+    member('gone', text('gone')),
+    member('dir/', { type: '5', mode: 0o755 }),
+    member('dir/lower', text('lower')),
+    end,
   ]);
   const two = Buffer.concat([
-    member('.wh.gone', {}), member('bin/new', text('new')), member('dir/.wh..wh..opq', {}), member('dir/upper', text('upper')),
-    member('keep', text('kept')), member('hard', { type: '1', link: 'usr/bin/old' }), end,
+    member('.wh.gone', {}),
+    member('bin/new', text('new')),
+    member('dir/.wh..wh..opq', {}),
+    member('dir/upper', text('upper')),
+    member('keep', text('kept')),
+    member('hard', { type: '1', link: 'usr/bin/old' }),
+    end,
   ]);
   const layers = [blob(gzipSync(one)), blob(two)];
   const manifest = blob({ schemaVersion: 2, layers });
   writeFileSync(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  writeFileSync(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
+  writeFileSync(
+    join(layout, 'index.json'),
+    JSON.stringify({ schemaVersion: 2, manifests: [manifest] }),
+  );
   const image = join(dir, 'disk.img');
   ok(['build', layout, '-o', image, '-q']);
-  const names = ok(['find', image, '!', '-type', 'd']).split('\n').filter((l) => l).map((l) => l.slice(image.length + 1));
+  const names = ok(['find', image, '!', '-type', 'd'])
+    .split('\n')
+    .filter((l) => l)
+    .map((l) => l.slice(image.length + 1));
   expect(names).toEqual(['/bin', '/dir/upper', '/hard', '/keep', '/usr/bin/new', '/usr/bin/old']);
   expect(ok(['cat', `${image}:/keep`])).toBe('kept');
   expectClean(image);
@@ -301,7 +388,14 @@ test('small images of every kind are clean, and a later source goes over an earl
   const over = join(dir, 'over');
   mkdirSync(join(over, 'sub'), { recursive: true });
   writeFileSync(join(over, 'sub', 'f1'), 'other');
-  for (const args of [['-b', '1024'], ['-t', 'ext2'], ['-t', 'ext3', '--size', '32M'], ['-O', 'inline_data'], ['-O', '^64bit,^metadata_csum'], ['--size', '64M']]) {
+  for (const args of [
+    ['-b', '1024'],
+    ['-t', 'ext2'],
+    ['-t', 'ext3', '--size', '32M'],
+    ['-O', 'inline_data'],
+    ['-O', '^64bit,^metadata_csum'],
+    ['--size', '64M'],
+  ]) {
     const image = join(dir, 'disk.img');
     ok(['build', src, over, '-o', image, '-q', ...args]);
     expectClean(image);
@@ -314,8 +408,15 @@ test.skipIf(!root)('no root is needed', () => {
   const dir = scratch();
   ran('chmod', ['777', dir]);
   const image = join(dir, 'disk.img');
-  const file = Buffer.concat([member('null', { type: '3' }), member('f', { data: Buffer.from('x'), pax: [['uid', Buffer.from('5')]] }), end]);
-  const { status, stderr } = foliofs(['build', '-', '-o', image, '-q'], { input: file, uid: 65534 });
+  const file = Buffer.concat([
+    member('null', { type: '3' }),
+    member('f', { data: Buffer.from('x'), pax: [['uid', Buffer.from('5')]] }),
+    end,
+  ]);
+  const { status, stderr } = foliofs(['build', '-', '-o', image, '-q'], {
+    input: file,
+    uid: 65534,
+  });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(debugfs(image, 'stat /f')).toMatch(/User: +5 /);
   expect(statSync(image).uid).toBe(65534);

@@ -1,9 +1,28 @@
 // Goal: each command that changes an image does what its Unix namesake does, and a failure changes
 // nothing. Method: the built program; debugfs and e2fsck as judges; hashes of the image.
-import { mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync, linkSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  linkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { debugfs, emptyImage, expectClean, fails, foliofs, jsonLines, ok, scratch, usage } from '../support/cli.ts';
+import {
+  debugfs,
+  emptyImage,
+  expectClean,
+  fails,
+  foliofs,
+  jsonLines,
+  ok,
+  scratch,
+  usage,
+} from '../support/cli.ts';
 
 test('mkdir makes directories, with -p those above, with -m of that mode', () => {
   const image = emptyImage(scratch());
@@ -32,7 +51,9 @@ test('write replaces, appends and overwrites', () => {
 
 test('what does not fit is ENOSPC, and the image stays sound', () => {
   const image = emptyImage(scratch());
-  const { status, stderr } = foliofs(['write', `${image}:/big`], { input: Buffer.alloc(20 << 20, 7) });
+  const { status, stderr } = foliofs(['write', `${image}:/big`], {
+    input: Buffer.alloc(20 << 20, 7),
+  });
   expect(stderr).toMatch(/disk\.img:\/big: no space left on device.*\(ENOSPC\)/);
   expect(status).toBe(1);
   expectClean(image);
@@ -50,14 +71,18 @@ test('cp goes in, out and across, and keeps what -a says', () => {
   truncateSync(join(src, 'sparse'), 3 << 20);
   utimesSync(join(src, 'a'), 1e9, 1.5e9);
   ok(['cp', '-a', src, `${image}:/`]);
-  expect(debugfs(image, 'stat /src/a')).toMatch(/Mode: +0640[\s\S]*Links: 2[\s\S]*mtime: 0x59682f00/);
+  expect(debugfs(image, 'stat /src/a')).toMatch(
+    /Mode: +0640[\s\S]*Links: 2[\s\S]*mtime: 0x59682f00/,
+  );
   expect(debugfs(image, 'stat /src/link')).toMatch(/Fast link dest: "a"/);
   expect(debugfs(image, 'stat /src/sparse')).toMatch(/Size: 3145728[\s\S]*Blockcount: [28]\n/);
   ok(['cp', `${image}:/src/a`, join(dir, 'out')]);
   expect(readFileSync(join(dir, 'out'), 'utf8')).toBe('one');
   ok(['cp', '-a', `${image}:/src`, `${image}:/copy`]);
   ok(['cp', '-a', `${image}:/copy`, join(dir, 'back')]);
-  expect(statSync(join(dir, 'back', 'a')).ino).toBe(statSync(join(dir, 'back', 'sub', 'again')).ino);
+  expect(statSync(join(dir, 'back', 'a')).ino).toBe(
+    statSync(join(dir, 'back', 'sub', 'again')).ino,
+  );
   expect(statSync(join(dir, 'back', 'a')).mtimeMs).toBe(1.5e12);
   expect(statSync(join(dir, 'back', 'sparse')).blocks).toBeLessThan(64);
   expectClean(image);
@@ -100,7 +125,8 @@ test('mv renames, exchanges, and moves between image and host', () => {
 test('rm removes files, -r trees, -f what is not there', () => {
   const image = emptyImage(scratch());
   ok(['mkdir', '-p', `${image}:/d/e`]);
-  for (const f of ['/f', '/d/g', '/d/e/h']) ok(['write', `${image}:${f}`], { input: 'x'.repeat(5000) });
+  for (const f of ['/f', '/d/g', '/d/e/h'])
+    ok(['write', `${image}:${f}`], { input: 'x'.repeat(5000) });
   ok(['rm', `${image}:/f`]);
   fails(image, ['rm', `${image}:/f`], /disk\.img:\/f: no such file or directory.*\(ENOENT\)/);
   ok(['rm', '-f', `${image}:/f`]);
@@ -173,7 +199,14 @@ test('touch sets times to the nanosecond and makes files', () => {
 test('truncate gives a size, longer, shorter, at most, at least', () => {
   const image = emptyImage(scratch());
   const size = (): unknown => jsonLines(ok(['stat', '--json', `${image}:/f`]))[0]?.['size'];
-  const steps: [string, number][] = [['10k', 10240], ['+1', 10241], ['-241', 10000], ['<5000', 5000], ['>4K', 5000], ['%4096', 8192]];
+  const steps: [string, number][] = [
+    ['10k', 10240],
+    ['+1', 10241],
+    ['-241', 10000],
+    ['<5000', 5000],
+    ['>4K', 5000],
+    ['%4096', 8192],
+  ];
   for (const [arg, want] of steps) {
     ok(['truncate', '-s', arg, `${image}:/f`]);
     expect(size(), arg).toBe(want);

@@ -1,11 +1,33 @@
-// Goal: the commands about whole images: mkfs, info, extract, check, bench, help. Method: mke2fs and
-// dumpe2fs beside the built program.
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+// Goal: the commands about whole images: mkfs, info, extract, check, bench, help. Method: mke2fs
+// and dumpe2fs beside the built program.
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { debugfs, digest, emptyImage, expectClean, fails, foliofs, jsonLines, ok, ran, scratch, usage } from '../support/cli.ts';
+import {
+  debugfs,
+  digest,
+  emptyImage,
+  expectClean,
+  fails,
+  foliofs,
+  jsonLines,
+  ok,
+  ran,
+  scratch,
+  usage,
+} from '../support/cli.ts';
 
-test('mkfs makes a sparse image by mke2fs\'s words', () => {
+test("mkfs makes a sparse image by mke2fs's words", () => {
   const dir = scratch();
   const image = join(dir, 'new.img');
   ok(['mkfs', image, '64M', '-L', 'label', '-N', '5000', '-m', '1', '-O', '^has_journal', '-q']);
@@ -63,7 +85,9 @@ test('info tells what dumpe2fs tells, groups and journal too', () => {
     journalInode: 8,
     state: 'clean',
   });
-  expect((info?.['features'] as string[]).join(' ')).toBe(/features: +(.*)/.exec(dump)?.[1]?.trim());
+  expect((info?.['features'] as string[]).join(' ')).toBe(
+    /features: +(.*)/.exec(dump)?.[1]?.trim(),
+  );
   const [group] = info?.['groups'] as Record<string, unknown>[];
   expect(group?.['blockBitmap']).toBe(Number(/Block bitmap at (\d+)/.exec(dump)?.[1]));
   expect(group?.['inodeTable']).toBe(Number(/Inode table at (\d+)/.exec(dump)?.[1]));
@@ -71,7 +95,7 @@ test('info tells what dumpe2fs tells, groups and journal too', () => {
   fails('package.json', ['info', 'package.json'], /info: package\.json: /);
 });
 
-test('check says clean, or what is wrong and where, with e2fsck\'s exit codes', () => {
+test("check says clean, or what is wrong and where, with e2fsck's exit codes", () => {
   const image = emptyImage(scratch());
   expect(ok(['check', image])).toMatch(/disk\.img: clean, 11\/\d+ inodes/);
   expect(jsonLines(ok(['check', '--json', image]))[0]).toMatchObject({ clean: true, problems: 0 });
@@ -103,9 +127,15 @@ test('extract takes one directory or one file, into a folder or a tar', () => {
   expect(readFileSync(join(dir, 'one', 'f'), 'utf8')).toBe('deep');
   ok(['extract', '--no-same-owner', `${image}:/a`, '-o', join(dir, 'mine')]);
   expect(statSync(join(dir, 'mine', 'b', 'f')).uid).toBe(process.getuid?.());
-  const listed = ran('tar', ['-tv', '--numeric-owner'], { input: foliofs(['extract', image, '-o', '-']).bytes });
+  const listed = ran('tar', ['-tv', '--numeric-owner'], {
+    input: foliofs(['extract', image, '-o', '-']).bytes,
+  });
   expect(listed.stdout).toMatch(/-rw\S+ 7\/8 +4 .* \.\/a\/b\/f\n/);
-  fails(image, ['extract', `${image}:/none`, '-o', join(dir, 'x')], /none: no such file or directory.*\(ENOENT\)/);
+  fails(
+    image,
+    ['extract', `${image}:/none`, '-o', join(dir, 'x')],
+    /none: no such file or directory.*\(ENOENT\)/,
+  );
   fails(image, ['extract', image, '-o', join(image)], /not a folder \(ENOTDIR\)/);
   fails(image, ['extract', `${image}:/none`, '-o', join(dir, 'x.tar')], /ENOENT/);
   usage(['extract', image], /required option/);
@@ -116,7 +146,11 @@ test('an image that asks for recovery is refused with a sentence, and not touche
   const dir = scratch();
   const image = emptyImage(dir);
   ran('debugfs', ['-w', '-R', 'feature needs_recovery', image]);
-  for (const args of [['ls', image], ['mkdir', `${image}:/d`], ['cat', `${image}:/f`]]) {
+  for (const args of [
+    ['ls', image],
+    ['mkdir', `${image}:/d`],
+    ['cat', `${image}:/f`],
+  ]) {
     fails(image, args, /journal.*\(EUCLEAN\)/);
   }
   expect(foliofs(['info', image]).stdout).toMatch(/needs_recovery/);
@@ -130,8 +164,11 @@ test('an image that is shorter than it says is an error, not a crash', () => {
 });
 
 test('every command has help with examples, and wrong usage is status 2', () => {
-  const commands = [...ok(['--help']).matchAll(/^ {2}([a-z]+)\b/gm)].map((m) => m[1] ?? '').filter((c) => c !== 'help');
-  const all = 'mkfs build extract info check bench ls tree stat cat find df du extents cp mv rm mkdir ln chmod chown touch truncate fallocate write xattr';
+  const commands = [...ok(['--help']).matchAll(/^ {2}([a-z]+)\b/gm)]
+    .map((m) => m[1] ?? '')
+    .filter((c) => c !== 'help');
+  const all =
+    'mkfs build extract info check bench ls tree stat cat find df du extents cp mv rm mkdir ln chmod chown touch truncate fallocate write xattr';
   expect(commands).toEqual(all.split(' '));
   for (const command of commands) {
     const help = ok([command, '--help']);

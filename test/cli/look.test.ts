@@ -3,7 +3,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { debugfs, digest, emptyImage, fails, foliofs, jsonLines, ok, ran, scratch, usage } from '../support/cli.ts';
+import {
+  debugfs,
+  digest,
+  emptyImage,
+  fails,
+  foliofs,
+  jsonLines,
+  ok,
+  ran,
+  scratch,
+  usage,
+} from '../support/cli.ts';
 
 function sample(...args: string[]): string {
   const dir = scratch();
@@ -13,7 +24,9 @@ function sample(...args: string[]): string {
   writeFileSync(join(src, 'dir', 'small.txt'), 'small\n');
   writeFileSync(join(src, '.hidden'), '');
   const image = emptyImage(dir, ...args, '-d', src);
-  ran('debugfs', ['-w', '-f', '-', image], { input: 'symlink link dir/small.txt\nmknod null c 1 3\n' });
+  ran('debugfs', ['-w', '-f', '-', image], {
+    input: 'symlink link dir/small.txt\nmknod null c 1 3\n',
+  });
   return image;
 }
 
@@ -25,10 +38,16 @@ test('ls lists names in byte order; -a, -l, -R, -d as ls does', () => {
   expect(long).toMatch(/^-rw\S+ +1 +\d+ +\d+ +300000 .* big$/m);
   expect(long).toMatch(/^lrwx\S+ .* link -> dir\/small\.txt$/m);
   expect(long).toMatch(/^c\S+ .* 1, 3 .* null$/m);
-  expect(ok(['ls', '-R', `${image}:/dir`])).toMatch(/:\/dir:\ndeep\nsmall\.txt\n\n.*:\/dir\/deep:\n/);
+  expect(ok(['ls', '-R', `${image}:/dir`])).toMatch(
+    /:\/dir:\ndeep\nsmall\.txt\n\n.*:\/dir\/deep:\n/,
+  );
   expect(ok(['ls', '-ld', `${image}:/dir`])).toMatch(/^d.*\/dir\n$/);
   expect(jsonLines(ok(['ls', '--json', image])).map((e) => e['name'])).toContain('null');
-  fails(image, ['ls', `${image}:/none`], /ls: .*disk\.img:\/none: no such file or directory.*\(ENOENT\)/);
+  fails(
+    image,
+    ['ls', `${image}:/none`],
+    /ls: .*disk\.img:\/none: no such file or directory.*\(ENOENT\)/,
+  );
   expect(foliofs(['ls', '/no/such.img']).stderr).toMatch(/no such file or directory \(ENOENT\)/);
   usage(['ls'], /missing required argument/);
   usage(['ls', '--what', image], /unknown option/);
@@ -39,8 +58,14 @@ test('cat, stat and tree', () => {
   const before = digest(image);
   expect(ok(['cat', `${image}:/link`, `${image}:/dir/small.txt`])).toBe('small\nsmall\n');
   expect(ok(['stat', `${image}:/big`])).toMatch(/Size: 300000 .*Type: file[\s\S]*Links: 1/);
-  expect(jsonLines(ok(['stat', '--json', `${image}:/null`]))[0]).toMatchObject({ type: 'character device', major: 1, minor: 3 });
-  expect(ok(['tree', image])).toContain('|-- dir\n|   |-- deep\n|   `-- small.txt\n|-- link -> dir/small.txt\n');
+  expect(jsonLines(ok(['stat', '--json', `${image}:/null`]))[0]).toMatchObject({
+    type: 'character device',
+    major: 1,
+    minor: 3,
+  });
+  expect(ok(['tree', image])).toContain(
+    '|-- dir\n|   |-- deep\n|   `-- small.txt\n|-- link -> dir/small.txt\n',
+  );
   expect(ok(['tree', image])).toMatch(/3 directories, 4 files\n$/);
   const pieces = jsonLines(ok(['cat', '--json', `${image}:/dir/small.txt`]));
   expect(Buffer.from(String(pieces[0]?.['base64']), 'base64').toString()).toBe('small\n');
@@ -54,15 +79,24 @@ test('cat, stat and tree', () => {
 test('find passes names through tests, and, or, not', () => {
   const image = sample();
   const found = (...tests: string[]): string[] =>
-    ok(['find', image, ...tests]).split('\n').filter((l) => l !== '').map((l) => l.slice(image.length + 1));
+    ok(['find', image, ...tests])
+      .split('\n')
+      .filter((l) => l !== '')
+      .map((l) => l.slice(image.length + 1));
   expect(found('-name', '*.txt')).toEqual(['/dir/small.txt']);
   expect(found('-type', 'd')).toEqual(['/', '/dir', '/dir/deep', '/lost+found']);
   expect(found('-size', '+100k')).toEqual(['/big']);
   expect(found('-type', 'l', '-o', '-type', 'c')).toEqual(['/link', '/null']);
   expect(found('!', '-type', 'd', '-name', '*i*')).toEqual(['/.hidden', '/big', '/link']);
-  expect(found('-maxdepth', '1', '(', '-name', 'b*', '-o', '-name', 'd*', ')')).toEqual(['/big', '/dir']);
+  expect(found('-maxdepth', '1', '(', '-name', 'b*', '-o', '-name', 'd*', ')')).toEqual([
+    '/big',
+    '/dir',
+  ]);
   expect(found('-empty', '-type', 'f')).toEqual(['/.hidden']);
-  expect(jsonLines(ok(['find', image, '-name', 'big', '--json']))[0]).toMatchObject({ path: '/big', size: 300000 });
+  expect(jsonLines(ok(['find', image, '-name', 'big', '--json']))[0]).toMatchObject({
+    path: '/big',
+    size: 300000,
+  });
   fails(image, ['find', `${image}:/none`], /ENOENT/);
   usage(['find', image, '-colour', 'red'], /-colour: not a test/);
   usage(['find', image, '-size', 'big'], /-size/);

@@ -103,7 +103,9 @@ export function expectClean(image: string): void {
 export function emptyImage(dir: string, ...args: string[]): string {
   const image = join(dir, 'disk.img');
   const made = ran('mke2fs', ['-q', '-F', '-t', 'ext4', ...args, image, '16M'], {
-    env: { MKE2FS_CONFIG: fileURLToPath(new URL('../../scripts/golden/mke2fs.conf', import.meta.url)) },
+    env: {
+      MKE2FS_CONFIG: fileURLToPath(new URL('../../scripts/golden/mke2fs.conf', import.meta.url)),
+    },
   });
   expect(made.status, made.stderr).toBe(0);
   return image;

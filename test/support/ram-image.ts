@@ -5,7 +5,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytes } from '../../src/base/units.ts';
 import { RamDevice } from '../../src/block/ram-device.ts';
-import { mkfs } from '../../src/index.ts';
+import { mkfsSync } from '../../src/index.ts';
 import type { MakeOptions } from '../../src/init.ts';
 import { scratchDir } from './e2fsprogs.ts';
 import { e2fsck, type Verdict } from './judges.ts';
@@ -17,7 +17,7 @@ const HASH_SEED = new Uint8Array(16).fill(0xa5);
 /** The same arguments make the same bytes. */
 export function ramImage(size: number, options: MakeOptions = {}): RamDevice {
   const device = new RamDevice(bytes(size));
-  mkfs(device, undefined, { time: 1_700_000_000, uuid: UUID, hashSeed: HASH_SEED, ...options });
+  mkfsSync(device, { time: 1_700_000_000, uuid: UUID, hashSeed: HASH_SEED, ...options });
   return device;
 }
 

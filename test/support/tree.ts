@@ -122,7 +122,6 @@ export class Tree {
   }
 
   inode(path: Path): Ext4Inode {
-     
     return this.with(path, function* (inode): Op<Ext4Inode> {
       return inode;
     });

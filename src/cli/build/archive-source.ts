@@ -2,7 +2,7 @@
 import { type Name, nameToBytes, nameToText } from '../../base/name.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import { CliError } from '../errors.ts';
-import type { Run } from '../sparse.ts';
+import type { Run, Runs } from '../sparse.ts';
 import {
   makeDev,
   S_IFBLK,
@@ -16,7 +16,14 @@ import {
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
 import type { Archive } from './spool.ts';
-import { BLOCK, damaged, isZeroBlock, parseHeader, parsePax, type TarHeader } from './tar-header.ts';
+import {
+  BLOCK,
+  damaged,
+  isZeroBlock,
+  parseHeader,
+  parsePax,
+  type TarHeader,
+} from './tar-header.ts';
 import { readExactly, readInto } from './tar-io.ts';
 import { oldGnuSparse, paxSparse, type Piece, type SparseMap } from './tar-sparse.ts';
 
@@ -133,7 +140,8 @@ class ArchiveReader {
     const hasBody = TYPES[h.type] === S_IFREG || TYPES[h.type] === undefined || h.type === 'D';
     if (hasBody && h.type !== '1') this.skip(h.size);
     // A map in front of the data is part of what was stored.
-    if (hasBody && this.at - BLOCK > this.a.size) throw new CliError('EIO', 'the archive ends too early');
+    if (hasBody && this.at - BLOCK > this.a.size)
+      throw new CliError('EIO', 'the archive ends too early');
     if (this.o.whiteouts && this.tree.whiteout(name)) return;
     if (h.type === '1') this.link(name, h.link);
     else this.tree.put(name, this.item(h, name, pax, records, sparse, start));
@@ -175,7 +183,7 @@ class ArchiveReader {
   /** Links to what came later; a link may lead to a link. */
   private links(): void {
     let left = this.pending;
-    for (let before = Infinity; left.length > 0 && left.length < before; ) {
+    for (let before = Infinity; left.length > 0 && left.length < before;) {
       before = left.length;
       left = left.filter(({ name, to }) => {
         const target = this.tree.get(to);
@@ -198,7 +206,8 @@ const cString = (data: Uint8Array): Name => {
 
 function decimal(text: string, what: string): number {
   const n = Number(text);
-  if (!/^-?\d+(\.\d+)?$/.test(text) || !Number.isFinite(n)) throw damaged(`${what} is not a number`);
+  if (!/^-?\d+(\.\d+)?$/.test(text) || !Number.isFinite(n))
+    throw damaged(`${what} is not a number`);
   return n;
 }
 
@@ -207,11 +216,21 @@ function applyPax(h: TarHeader, pax: ReadonlyMap<string, Name>): void {
     const value = pax.get(key);
     if (value !== undefined && value !== '') set(decimal(value, key));
   };
-  number('size', (n) => { h.size = n; });
-  number('uid', (n) => { h.uid = n; });
-  number('gid', (n) => { h.gid = n; });
-  number('SCHILY.devmajor', (n) => { h.major = n; });
-  number('SCHILY.devminor', (n) => { h.minor = n; });
+  number('size', (n) => {
+    h.size = n;
+  });
+  number('uid', (n) => {
+    h.uid = n;
+  });
+  number('gid', (n) => {
+    h.gid = n;
+  });
+  number('SCHILY.devmajor', (n) => {
+    h.major = n;
+  });
+  number('SCHILY.devminor', (n) => {
+    h.minor = n;
+  });
   const link = pax.get('linkpath');
   if (link !== undefined && link !== '') h.link = link;
 }
@@ -246,12 +265,15 @@ function xattrsOf(records: Records): Xattr[] {
       const name = key
         .slice(LIBARCHIVE.length)
         .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-      if (!found.has(name as Name)) found.set(name as Name, new Uint8Array(Buffer.from(value, 'base64')));
+      if (!found.has(name as Name))
+        found.set(name as Name, new Uint8Array(Buffer.from(value, 'base64')));
     } else if (key === 'RHT.security.selinux') {
       found.set('security.selinux' as Name, nameToBytes(value));
     }
   }
-  return [...found].map(([name, value]) => ({ name, value })).sort((x, y) => (x.name < y.name ? -1 : 1));
+  return [...found]
+    .map(([name, value]) => ({ name, value }))
+    .sort((x, y) => (x.name < y.name ? -1 : 1));
 }
 
 /** A file's data where it lies in the archive. */
@@ -266,14 +288,42 @@ class ArchiveContent implements Content {
     this.dataBytes = pieces.reduce((sum, p) => sum + p.length, 0);
   }
 
-  *runs(buffer: Uint8Array): Generator<Run> {
-    for (const { pos, length, at } of this.pieces) {
-      for (let done = 0; done < length; ) {
-        const data = buffer.subarray(0, Math.min(buffer.length, length - done));
-        readInto(this.a, at + done, data);
-        yield { pos: pos + done, data };
-        done += data.length;
+  runs(buffer: Uint8Array<ArrayBuffer>): Runs {
+    return new PieceRuns(this.a, this.pieces, buffer);
+  }
+}
+
+class PieceRuns implements Runs {
+  private readonly a: Archive;
+  private readonly pieces: readonly Piece[];
+  private readonly buffer: Uint8Array<ArrayBuffer>;
+  private index = 0;
+  /** Of the present piece. */
+  private done = 0;
+
+  constructor(a: Archive, pieces: readonly Piece[], buffer: Uint8Array<ArrayBuffer>) {
+    this.a = a;
+    this.pieces = pieces;
+    this.buffer = buffer;
+  }
+
+  next(): Run | null {
+    for (let piece = this.pieces[this.index]; piece; piece = this.pieces[++this.index]) {
+      const { pos, length, at } = piece;
+      if (this.done < length) {
+        const data = this.buffer.subarray(0, Math.min(this.buffer.length, length - this.done));
+        readInto(this.a, at + this.done, data);
+        const run = { pos: pos + this.done, data };
+        this.done += data.length;
+        return run;
       }
+      this.done = 0;
     }
+    return null;
+  }
+
+  /** The archive stays open for the next one. */
+  close(): void {
+    this.index = this.pieces.length;
   }
 }

@@ -61,7 +61,7 @@ export class MergedTree {
     const name = parts.pop();
     if (name === undefined || !name.startsWith(WHITEOUT)) return false;
     const dir = this.walk(parts, path, false);
-    if (dir?.children == null) return true;
+    if (!dir?.children) return true;
     if (name === OPAQUE) this.pruneAll(dir);
     else this.prune(dir, name.slice(WHITEOUT.length) as Name);
     return true;
@@ -84,12 +84,14 @@ export class MergedTree {
     return dir;
   }
 
-  /** Walk down as if this tree were the root; with `make`, directories that are missing come to be. */
+  /**
+   * Walk down as if this tree were the root; with `make`, directories that are missing come to be.
+   */
   private walk(parts: readonly Name[], path: Name, make: boolean): Item | null {
     const todo = [...parts].reverse();
     const above: Item[] = [];
     let here = this.root;
-    for (let followed = 0; todo.length > 0; ) {
+    for (let followed = 0; todo.length > 0;) {
       const name = todo.pop()!;
       if (name === '..') {
         here = above.pop() ?? this.root;
@@ -102,7 +104,8 @@ export class MergedTree {
         here.children?.set(name, next);
       }
       if (next.type === S_IFLNK) {
-        if (++followed > MAX_SYMLINKS) throw new CliError('ELOOP', `${nameToText(path)}: too many symlinks`);
+        if (++followed > MAX_SYMLINKS)
+          throw new CliError('ELOOP', `${nameToText(path)}: too many symlinks`);
         const target = next.target ?? ('' as Name);
         if (target.startsWith('/')) {
           here = this.root;
@@ -120,7 +123,8 @@ export class MergedTree {
   }
 }
 
-const bad = (path: Name, why: string): CliError => new CliError('EINVAL', `${nameToText(path)}: ${why}`);
+const bad = (path: Name, why: string): CliError =>
+  new CliError('EINVAL', `${nameToText(path)}: ${why}`);
 
 const components = (path: Name): Name[] =>
   path.split('/').filter((part) => part !== '' && part !== '.') as Name[];

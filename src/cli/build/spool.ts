@@ -1,10 +1,18 @@
 /**
- * Archives as files that can be read at any place: compressed ones, and standard input, are unpacked
- * into a file without a name first. So links may lead forwards, and the size is known before the
- * first byte is written.
+ * Archives as files that can be read at any place: compressed ones, and standard input, are
+ * unpacked into a file without a name first. So links may lead forwards, and the size is known
+ * before the first byte is written.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Transform, type TransformCallback, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -92,7 +100,7 @@ function writer(fd: number): Writable {
     highWaterMark: 1 << 20,
     write(chunk: Uint8Array, _encoding, done) {
       try {
-        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+        for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
         done();
       } catch (e) {
         done(e as Error);
@@ -105,8 +113,10 @@ function writer(fd: number): Writable {
 class Unpacker extends Transform {
   private readonly seen: (data: Uint8Array) => void;
   private head: Buffer | null = Buffer.alloc(0);
-  private inner: { write(data: Uint8Array): Promise<void> | void; end(): Promise<void> | void } | null =
-    null;
+  private inner: {
+    write(data: Uint8Array): Promise<void> | void;
+    end(): Promise<void> | void;
+  } | null = null;
 
   constructor(seen: (data: Uint8Array) => void) {
     super({ highWaterMark: 1 << 20 });
@@ -115,10 +125,24 @@ class Unpacker extends Transform {
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.seen(chunk);
-    this.feed(chunk).then(() => { done(); }, (e: unknown) => { done(e as Error); });
+    this.feed(chunk).then(
+      () => {
+        done();
+      },
+      (e: unknown) => {
+        done(e as Error);
+      },
+    );
   }
   override _flush(done: TransformCallback): void {
-    this.finish().then(() => { done(); }, (e: unknown) => { done(e as Error); });
+    this.finish().then(
+      () => {
+        done();
+      },
+      (e: unknown) => {
+        done(e as Error);
+      },
+    );
   }
 
   private async feed(chunk: Buffer): Promise<void> {
@@ -135,7 +159,8 @@ class Unpacker extends Transform {
     this.head = null;
     const packing = packingOf(head);
     if (packing === 'none') this.inner = { write: (d) => void this.push(d), end: () => undefined };
-    else if (packing === 'gzip') this.inner = this.stream(zlib.createGunzip({ chunkSize: 1 << 18 }));
+    else if (packing === 'gzip')
+      this.inner = this.stream(zlib.createGunzip({ chunkSize: 1 << 18 }));
     else this.inner = this.zstd();
   }
 

@@ -1,7 +1,8 @@
 /**
  * One header of a tar archive: ustar, GNU, and the records of PAX.
  *
- * Everything is kept as bytes: names need not be text, and the values of extended attributes are not.
+ * Everything is kept as bytes: names need not be text, and the values of extended attributes are
+ * not.
  * @source POSIX.1-2024 pax, "ustar Interchange Format", "pax Header Block"; GNU tar manual,
  *   "Basic Tar Format" and "Sparse Formats"
  */
@@ -27,7 +28,8 @@ export interface TarHeader {
   gnu: boolean;
 }
 
-export const damaged = (what: string): CliError => new CliError('EBADMSG', `the archive is damaged: ${what}`);
+export const damaged = (what: string): CliError =>
+  new CliError('EBADMSG', `the archive is damaged: ${what}`);
 
 /** A field up to its first NUL. */
 function text(block: Uint8Array, at: number, length: number): Name {
@@ -94,12 +96,12 @@ export function parseHeader(block: Uint8Array): TarHeader {
 }
 
 /**
- * The records of a PAX header, in order: `LENGTH KEY=VALUE\n`, the length counting all of it. A value
- * is a byte string.
+ * The records of a PAX header, in order: `LENGTH KEY=VALUE\n`, the length counting all of it. A
+ * value is a byte string.
  */
 export function parsePax(data: Uint8Array): [key: string, value: Name][] {
   const records: [string, Name][] = [];
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     if (data[at] === 0) break;
     let length = 0;
     let p = at;

@@ -11,7 +11,7 @@ export function readExactly(a: Archive, at: number, length: number): Uint8Array 
 }
 
 export function readInto({ fd }: Archive, at: number, data: Uint8Array): void {
-  for (let done = 0; done < data.length; ) {
+  for (let done = 0; done < data.length;) {
     const n = readSync(fd, data, done, data.length - done, at + done);
     if (n === 0) throw new CliError('EIO', 'the archive ends in the middle of a file');
     done += n;

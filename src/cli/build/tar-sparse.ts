@@ -40,7 +40,12 @@ function piecesOf(pairs: readonly number[], size: number, dataAt: number, stored
 }
 
 /** Old GNU: four entries in the header, more in the blocks that follow it. */
-export function oldGnuSparse(a: Archive, header: Uint8Array, after: number, stored: number): SparseMap {
+export function oldGnuSparse(
+  a: Archive,
+  header: Uint8Array,
+  after: number,
+  stored: number,
+): SparseMap {
   const pairs: number[] = [];
   const take = (block: Uint8Array, at: number, entries: number): void => {
     for (let i = 0; i < entries; i++) {
@@ -93,7 +98,7 @@ function sparse10(a: Archive, size: number, at: number, stored: number): SparseM
   const numbers: number[] = [];
   let text = '';
   let dataAt = at;
-  for (let want = 1; numbers.length < want; ) {
+  for (let want = 1; numbers.length < want;) {
     const line = text.indexOf('\n');
     if (line < 0) {
       if (dataAt - at >= stored) throw damaged('a sparse map without end');

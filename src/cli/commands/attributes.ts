@@ -1,12 +1,7 @@
 /** chmod, chown, xattr: what changes a file's attributes. */
 import type { Name } from '../../base/name.ts';
 import { nameFromText, nameToText } from '../../base/name.ts';
-import {
-  sysGetxattr,
-  sysListxattr,
-  sysRemovexattr,
-  sysSetxattr,
-} from '../../syscall/xattr.ts';
+import { sysGetxattr, sysListxattr, sysRemovexattr, sysSetxattr } from '../../syscall/xattr.ts';
 import { sysChown } from '../../syscall/attr.ts';
 import type { Cli } from '../context.ts';
 import { CliError, hasCode, UsageError } from '../errors.ts';
@@ -121,7 +116,13 @@ export function xattrGet(cli: Cli, path: string, name: string, o: XattrOptions):
   });
 }
 
-export function xattrSet(cli: Cli, path: string, name: string, text: string, o: XattrOptions): void {
+export function xattrSet(
+  cli: Cli,
+  path: string,
+  name: string,
+  text: string,
+  o: XattrOptions,
+): void {
   const value = parseValue(text, o);
   changeEach(cli, [path], (tree, p) => {
     withName(name, () => {

@@ -56,7 +56,9 @@ export async function build(cli: Cli, sources: readonly string[], o: BuildOption
     const made = new Builder(o.output, tree.root, words, identity, fixed).build();
     if (cli.json) printJson({ image: o.output, uuid: uuidText(identity.uuid), ...made });
     else if (o.quiet !== true) {
-      print(`${o.output}: ${made.inodes} inodes, ${humanSize(made.bytes)} of data in ${humanSize(made.size)}`);
+      print(
+        `${o.output}: ${made.inodes} inodes, ${humanSize(made.bytes)} of data in ${humanSize(made.size)}`,
+      );
     }
   } catch (e) {
     cli.fail(source, e);
@@ -175,7 +177,9 @@ class Builder {
     });
     const progress = new Progress('writing', need.bytes, true);
     try {
-      new Populator(volume, (n) => { progress.add(n); }).fill(root);
+      new Populator(volume, (n) => {
+        progress.add(n);
+      }).fill(root);
       volume.close();
     } finally {
       progress.stop();
@@ -194,4 +198,7 @@ function forget(item: Item): void {
 }
 
 const temporaryName = (output: string): string =>
-  join(dirname(output), `.${basename(output)}.${process.pid}.${randomBytes(4).toString('hex')}.part`);
+  join(
+    dirname(output),
+    `.${basename(output)}.${process.pid}.${randomBytes(4).toString('hex')}.part`,
+  );

@@ -16,7 +16,7 @@ export function cat(cli: Cli, paths: readonly string[]): void {
       if (isDir(tree.stat(path))) throw new CliError('EISDIR', 'is a directory');
       const file = tree.open(path);
       try {
-        for (let pos = 0; ; ) {
+        for (let pos = 0; ;) {
           const n = file.read(buffer, pos);
           if (n === 0) break;
           const data = buffer.subarray(0, n);

@@ -57,12 +57,19 @@ function copyAll(
   let made = 0;
   const options: CopyOptions = {
     ...copyOptions(o, target),
-    moved: (n) => { progress.add(n); },
-    made: () => { made++; },
+    moved: (n) => {
+      progress.add(n);
+    },
+    made: () => {
+      made++;
+    },
   };
   cli.each(sources, (source) => {
     if (intoDirectory && !inside) {
-      throw new CliError('ENOTDIR', `${showLocation(target.image, target.path)} is not a directory`);
+      throw new CliError(
+        'ENOTDIR',
+        `${showLocation(target.image, target.path)} is not a directory`,
+      );
     }
     const copier = copiers.get(source.image) ?? new Copier(cli, cli.tree(source), to, options);
     copiers.set(source.image, copier);
@@ -72,7 +79,8 @@ function copyAll(
   });
   progress.stop();
   const lost = [...copiers.values()].reduce((sum, c) => sum + c.lostXattrs, 0);
-  if (lost > 0) cli.note(`extended attributes of ${lost} files stayed behind: the host's cannot be set`);
+  if (lost > 0)
+    cli.note(`extended attributes of ${lost} files stayed behind: the host's cannot be set`);
   if (cli.json) printJson({ command: 'cp', made, ok: cli.status === 0 });
 }
 

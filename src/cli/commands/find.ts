@@ -35,7 +35,14 @@ export function find(cli: Cli, path: string, words: readonly string[]): void {
   });
 }
 
-function walk(cli: Cli, tree: ImageTree, path: Name, depth: number, e: Expression, test: Test): void {
+function walk(
+  cli: Cli,
+  tree: ImageTree,
+  path: Name,
+  depth: number,
+  e: Expression,
+  test: Test,
+): void {
   const stat = tree.lstat(path);
   if (depth >= e.minDepth) test({ tree, path, name: baseName(path) || path, stat });
   if (!isDir(stat) || depth >= e.maxDepth) return;
@@ -48,7 +55,13 @@ function walk(cli: Cli, tree: ImageTree, path: Name, depth: number, e: Expressio
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 512, b: 512, c: 1, w: 2, k: 1024, M: 1024 ** 2, G: 1024 ** 3,
+  '': 512,
+  b: 512,
+  c: 1,
+  w: 2,
+  k: 1024,
+  M: 1024 ** 2,
+  G: 1024 ** 3,
 };
 const DAY = 86_400;
 
@@ -79,7 +92,8 @@ class Expression {
 
   parse(): Test {
     const test = this.words.length === 0 ? () => true : this.or();
-    if (this.at < this.words.length) throw new UsageError(`${this.words[this.at] ?? ''}: unexpected`);
+    if (this.at < this.words.length)
+      throw new UsageError(`${this.words[this.at] ?? ''}: unexpected`);
     if (this.acts) return test;
     const print = this.print('\n');
     return (f) => test(f) && print(f);
@@ -159,7 +173,8 @@ class Expression {
 
   private print(end: string): Test {
     return ({ tree, path, stat }) => {
-      if (this.json) printJson({ ...jsonName('path', path), image: tree.volume.image, ...statJson(stat) });
+      if (this.json)
+        printJson({ ...jsonName('path', path), image: tree.volume.image, ...statJson(stat) });
       else printName(`${tree.volume.image}:${path}`, end);
       return true;
     };
@@ -202,7 +217,8 @@ function nameTest(word: string, value: () => string): Test | null {
     }
     case '-type': {
       const letters = value().split(',');
-      if (letters.some((l) => !/^[fdlbcps]$/.test(l))) throw new UsageError('-type: one of fdlbcps');
+      if (letters.some((l) => !/^[fdlbcps]$/.test(l)))
+        throw new UsageError('-type: one of fdlbcps');
       return ({ stat }) => letters.includes(typeLetter(stat.mode).replace('-', 'f'));
     }
     default:

@@ -35,7 +35,8 @@ export function ls(cli: Cli, paths: readonly string[], o: LsOptions): void {
       // A symlink on the command line is followed, unless -l or -d ask about itself.
       const follow = isLink(stat) && o.long !== true && o.directory !== true;
       const seen = follow ? tree.stat(path) : stat;
-      if (isDir(seen) && o.directory !== true) new Lister(cli, tree, o).directory(path, places.length > 1);
+      if (isDir(seen) && o.directory !== true)
+        new Lister(cli, tree, o).directory(path, places.length > 1);
       else new Lister(cli, tree, o).show([entryOf(tree, path, path, stat)], path);
     });
   });
@@ -111,7 +112,10 @@ class Lister {
       }
       return;
     }
-    const rows = columns(entries.map((e) => this.cells(e)), this.o.inode === true ? [1] : [0]);
+    const rows = columns(
+      entries.map((e) => this.cells(e)),
+      this.o.inode === true ? [1] : [0],
+    );
     entries.forEach(({ name, target }, i) => {
       const arrow = target === null ? '' : ` -> ${printable(target)}`;
       printName(`${rows[i] ?? ''} ${printable(name)}${arrow}`);

@@ -11,7 +11,14 @@ import type { Cli } from '../context.ts';
 import { CliError, hasCode, UsageError } from '../errors.ts';
 import { parseSize, parseTime } from '../format.ts';
 import type { ImageTree } from '../image-tree.ts';
-import { baseName, insideImage, joinPath, type Location, parentOf, parseLocation } from '../location.ts';
+import {
+  baseName,
+  insideImage,
+  joinPath,
+  type Location,
+  parentOf,
+  parseLocation,
+} from '../location.ts';
 import { parseMode } from '../mode-change.ts';
 import { print, printJson, readInput } from '../output.ts';
 import { isDir, lstatOrNull, S_IFDIR, statOrNull } from '../tree.ts';
@@ -26,12 +33,15 @@ export function changeEach(
 ): void {
   const places: ImagePlace[] = paths.map(insideImage);
   let done = 0;
-  cli.withImages(places.map((p) => p.image), () => {
-    cli.each(places, ({ image, path }) => {
-      change(cli.image(image), path);
-      done++;
-    });
-  });
+  cli.withImages(
+    places.map((p) => p.image),
+    () => {
+      cli.each(places, ({ image, path }) => {
+        change(cli.image(image), path);
+        done++;
+      });
+    },
+  );
   if (cli.json) printJson({ command: cli.command, done, ok: cli.status === 0 });
 }
 
@@ -239,7 +249,8 @@ export interface WriteOptions {
 
 /** Standard input into a file: in place of what it held, behind it, or from an offset on. */
 export function write(cli: Cli, path: string, o: WriteOptions): void {
-  if (o.append === true && o.offset !== undefined) throw new UsageError('either --append or --offset');
+  if (o.append === true && o.offset !== undefined)
+    throw new UsageError('either --append or --offset');
   const start = o.offset === undefined ? 0 : parseSize(o.offset);
   const mode = o.mode === undefined ? 0o666 : parseMode(o.mode)(0);
   const keep = o.append === true ? O_APPEND : o.offset !== undefined ? 0 : O_TRUNC;
@@ -275,7 +286,7 @@ function appendInput(tree: ImageTree, fd: number): number {
   const buffer = new Uint8Array(CHUNK);
   let done = 0;
   for (let n = fillInput(buffer); n > 0; n = fillInput(buffer)) {
-    for (let at = 0; at < n; ) {
+    for (let at = 0; at < n;) {
       at += tree.change(sysWrite(tree.volume.process, fd, buffer.subarray(at, n)));
     }
     done += n;
@@ -293,4 +304,3 @@ function fillInput(buffer: Uint8Array): number {
   }
   return n;
 }
-

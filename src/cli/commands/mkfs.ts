@@ -20,7 +20,12 @@ export interface MkfsCommandOptions extends MkfsWords {
   readonly dryRun?: true;
 }
 
-export function mkfs(cli: Cli, image: string, size: string | undefined, o: MkfsCommandOptions): void {
+export function mkfs(
+  cli: Cli,
+  image: string,
+  size: string | undefined,
+  o: MkfsCommandOptions,
+): void {
   const identity = identityOf(o, randomBytes);
   const options = mkfsOptions(o, identity);
   const place = placeOf(image, size, options);
@@ -44,7 +49,9 @@ function placeOf(image: string, size: string | undefined, o: MkfsOptions): Place
     if (!exists) throw new UsageError(`${image} is not there yet: say how large it shall be`);
     return { size: deviceSize(image), exists };
   }
-  const unit = /^\d+$/.test(size) ? parseNumber(size, 'a size') * (o.blockSize ?? 1024) : parseSize(size);
+  const unit = /^\d+$/.test(size)
+    ? parseNumber(size, 'a size') * (o.blockSize ?? 1024)
+    : parseSize(size);
   return { size: roundDown(unit, 512), exists };
 }
 
@@ -55,8 +62,8 @@ function deviceSize(image: string): number {
 }
 
 /**
- * Make the file system. A file that did not exist is gone again after a failure; one that did is not
- * touched before the plan stands.
+ * Make the file system. A file that did not exist is gone again after a failure; one that did is
+ * not touched before the plan stands.
  */
 function formatImage(
   image: string,

@@ -34,7 +34,10 @@ export function mv(cli: Cli, paths: readonly string[], o: MvOptions): void {
     let moved = 0;
     cli.each(sources, (source) => {
       if (intoDirectory && !inside) {
-        throw new CliError('ENOTDIR', `${showLocation(target.image, target.path)} is not a directory`);
+        throw new CliError(
+          'ENOTDIR',
+          `${showLocation(target.image, target.path)} is not a directory`,
+        );
       }
       const path = inside ? joinPath(target.path, baseName(source.path)) : target.path;
       if (moveOne(cli, source, to, path, o)) moved++;
@@ -48,7 +51,8 @@ function moveOne(cli: Cli, source: Location, to: Tree, path: Name, o: MvOptions)
   const from = cli.tree(source);
   if (o.clobber === false && lstatOrNull(to, path) !== null) return false;
   if (from === to && from instanceof ImageTree) {
-    const flags = o.exchange === true ? RENAME_EXCHANGE : o.clobber === false ? RENAME_NOREPLACE : 0;
+    const flags =
+      o.exchange === true ? RENAME_EXCHANGE : o.clobber === false ? RENAME_NOREPLACE : 0;
     from.rename(source.path, path, flags);
     return true;
   }
@@ -69,7 +73,8 @@ function moveBetween(cli: Cli, from: Tree, source: Name, to: Tree, path: Name): 
     noClobber: false,
   });
   copier.copy(source, path);
-  if (cli.failures > failures) throw new CliError('EIO', 'not removed, because the copy is not complete');
+  if (cli.failures > failures)
+    throw new CliError('EIO', 'not removed, because the copy is not complete');
   if (copier.lostXattrs > 0) {
     throw new CliError('EOPNOTSUPP', 'not removed: the host cannot take its extended attributes');
   }

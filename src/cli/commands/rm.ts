@@ -16,27 +16,30 @@ export interface RmOptions {
 export function rm(cli: Cli, paths: readonly string[], o: RmOptions): void {
   const places = paths.map(insideImage);
   let removed = 0;
-  cli.withImages(places.map((p) => p.image), () => {
-    cli.each(places, ({ image, path }) => {
-      const tree = cli.image(image);
-      const name = baseName(path);
-      if (name === '' || name === '.' || name === '..') {
-        throw new CliError('EINVAL', "refusing to remove '/', '.' or '..'");
-      }
-      try {
-        const stat = tree.lstat(path);
-        if (!isDir(stat)) tree.unlink(path);
-        else if (o.recursive === true) removeTree(cli, tree, path);
-        else if (o.dir === true) tree.rmdir(path);
-        else throw new CliError('EISDIR', 'is a directory (-r removes it with all it holds)');
-      } catch (e) {
-        if (o.force === true && hasCode(e, 'ENOENT')) return;
-        throw e;
-      }
-      removed++;
-      if (o.verbose === true) print(`removed ${tree.show(path)}`);
-    });
-  });
+  cli.withImages(
+    places.map((p) => p.image),
+    () => {
+      cli.each(places, ({ image, path }) => {
+        const tree = cli.image(image);
+        const name = baseName(path);
+        if (name === '' || name === '.' || name === '..') {
+          throw new CliError('EINVAL', "refusing to remove '/', '.' or '..'");
+        }
+        try {
+          const stat = tree.lstat(path);
+          if (!isDir(stat)) tree.unlink(path);
+          else if (o.recursive === true) removeTree(cli, tree, path);
+          else if (o.dir === true) tree.rmdir(path);
+          else throw new CliError('EISDIR', 'is a directory (-r removes it with all it holds)');
+        } catch (e) {
+          if (o.force === true && hasCode(e, 'ENOENT')) return;
+          throw e;
+        }
+        removed++;
+        if (o.verbose === true) print(`removed ${tree.show(path)}`);
+      });
+    },
+  );
   if (cli.json) printJson({ command: 'rm', removed, ok: cli.status === 0 });
 }
 

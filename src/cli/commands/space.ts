@@ -38,9 +38,10 @@ const dfJson = (f: Kstatfs & { image: string }): object => ({
 });
 
 function dfTable(found: readonly (Kstatfs & { image: string })[], o: DfOptions): void {
-  const head = o.inodes === true
-    ? ['Image', 'Inodes', 'IUsed', 'IFree', 'IUse%']
-    : ['Image', o.human === true ? 'Size' : '1K-blocks', 'Used', 'Available', 'Use%'];
+  const head =
+    o.inodes === true
+      ? ['Image', 'Inodes', 'IUsed', 'IFree', 'IUse%']
+      : ['Image', o.human === true ? 'Size' : '1K-blocks', 'Used', 'Available', 'Use%'];
   const percent = (used: number, rest: number): string =>
     used + rest === 0 ? '-' : `${Math.ceil((100 * used) / (used + rest))}%`;
   const rows = found.map((f) => {

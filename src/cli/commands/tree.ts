@@ -46,7 +46,9 @@ class Drawing {
     if (isDir(stat)) this.children(path, '', 1);
     if (this.cli.json) return;
     const count = (n: number, one: string, more: string): string => `${n} ${n === 1 ? one : more}`;
-    print(`\n${count(this.dirs, 'directory', 'directories')}, ${count(this.files, 'file', 'files')}`);
+    print(
+      `\n${count(this.dirs, 'directory', 'directories')}, ${count(this.files, 'file', 'files')}`,
+    );
   }
 
   private line(prefix: string, name: Name, path: Name, stat: Stat): void {

@@ -87,7 +87,7 @@ export function* ext4ExtCreateBlocks(
   unwritten: boolean,
 ): Op<CreatedBlocks> {
   const limit = unwritten ? EXT_UNWRITTEN_MAX_LEN : EXT_INIT_MAX_LEN;
-  const want = Math.min(len, limit);
+  const want = yield* upToOwnedCluster(inode, lblk, Math.min(len, limit));
   const implied = yield* impliedCluster(inode, lblk, want);
   const got =
     implied ??
@@ -120,6 +120,18 @@ function* impliedCluster(inode: Ext4Inode, lblk: number, len: number): Op<Create
     return { pblk: pblk(base + (lblk - first)), len: Math.min(len, ratio - (lblk - first)) };
   }
   return null;
+}
+
+/**
+ * bigalloc: blocks of the hole at `lblk` before the cluster that the extent behind the hole begins
+ * in; that cluster is the file's already. A run within one cluster stays as it is.
+ */
+function* upToOwnedCluster(inode: Ext4Inode, lblk: number, len: number): Op<number> {
+  const ratio = 2 ** inode.sb.geo.clusterBits;
+  const last = lblk + len - 1;
+  const head = last - (last % ratio);
+  if (ratio === 1 || head <= lblk) return len;
+  return (yield* clusterOf(inode, head, ratio)) === null ? len : head - lblk;
 }
 
 /** Physical start of the cluster that holds the logical cluster at `first`, if any is mapped. */

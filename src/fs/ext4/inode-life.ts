@@ -58,7 +58,8 @@ export function* ext4EvictInode(inode: Inode): Op<void> {
 
 function* deleteInode(inode: Ext4Inode): Op<void> {
   const { sb } = inode;
-  // A target is no map; and whether this is one, only the size tells.
+  // The text of a fast symlink is no map. With size 0 nothing tells the two apart any more, here
+  // or at the next mount after a crash.
   if (ext4InodeIsFastSymlink(inode)) inode.iData.fill(0);
   inode.size = 0;
   yield* ext4Truncate(inode);

@@ -10,7 +10,7 @@ import { S_IFDIR, S_IFLNK, S_IFREG } from './disk/inode.ts';
 import { ext4Fiemap, ext4FileOperations } from './file.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4DirInodeOperations } from './namei.ts';
-import { ext4Getattr, ext4Setattr } from './setattr.ts';
+import { ext4Getattr, ext4GetattrNowait, ext4Setattr } from './setattr.ts';
 import { ext4SymlinkInodeOperations } from './symlink.ts';
 import { ext4XattrOperations } from './xattr-ops.ts';
 
@@ -21,10 +21,13 @@ const COMMON: InodeOperations = {
   ...ext4XattrOperations,
 };
 
-const FILE: InodeOperations = { ...COMMON, fiemap: ext4Fiemap };
-const DIR: InodeOperations = { ...COMMON, ...ext4DirInodeOperations, fiemap: ext4Fiemap };
+/** Not so a symlink: the size of an encrypted one is told by its target, which has to be read. */
+const AT_ONCE: InodeOperations = { ...COMMON, getattrNowait: ext4GetattrNowait };
+
+const FILE: InodeOperations = { ...AT_ONCE, fiemap: ext4Fiemap };
+const DIR: InodeOperations = { ...AT_ONCE, ...ext4DirInodeOperations, fiemap: ext4Fiemap };
 const SYMLINK: InodeOperations = { ...COMMON, ...ext4SymlinkInodeOperations };
-const SPECIAL: InodeOperations = COMMON;
+const SPECIAL: InodeOperations = AT_ONCE;
 
 export function setInodeOps(inode: Ext4Inode): void {
   inode.mapping.aops = ext4Aops;

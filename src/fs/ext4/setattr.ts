@@ -113,11 +113,23 @@ const ATTRIBUTES: readonly (readonly [number, number])[] = [
   [EXT4_VERITY_FL, 0x10_0000],
 ];
 
-/** InodeOperations.getattr: what the generic part does not know. @context Does not sleep. */
-export function* ext4Getattr(inode: Inode, stat: Kstat): Op<void> {
+const ANY_ATTRIBUTE = ATTRIBUTES.reduce((all, [flag]) => all | flag, 0);
+
+/**
+ * InodeOperations.getattrNowait: what the generic part does not know. All of it is in memory.
+ * @context Does not sleep.
+ */
+export function ext4GetattrNowait(inode: Inode, stat: Kstat): void {
   const ei = inode as Ext4Inode;
   stat.btime = ei.btime;
-  for (const [flag, attribute] of ATTRIBUTES) if (ei.hasFlag(flag)) stat.attributes |= attribute;
+  if (ei.hasFlag(ANY_ATTRIBUTE)) {
+    for (const [flag, attribute] of ATTRIBUTES) if (ei.hasFlag(flag)) stat.attributes |= attribute;
+  }
   // Inline data takes no blocks, but a size without space looks like a hole to archivers.
   if (ei.isReg && ei.hasFlag(EXT4_INLINE_DATA_FL)) stat.blocks = Math.ceil(ei.size / 512);
+}
+
+/** InodeOperations.getattr. */
+export function* ext4Getattr(inode: Inode, stat: Kstat): Op<void> {
+  ext4GetattrNowait(inode, stat);
 }

@@ -20,7 +20,6 @@ import {
 } from '../disk/group-desc.ts';
 import { Superblock, sFreeBlocksCount } from '../disk/superblock.ts';
 import type { CheckState } from './state.ts';
-import { PIECE } from './volume.ts';
 
 /** Groups whose bitmaps are read together, where they stand together. */
 const BATCH = 64;
@@ -35,8 +34,8 @@ export class BitmapCheck {
   constructor(state: CheckState) {
     const { blockSize } = state.vol.geo;
     this.state = state;
-    this.batch = Math.max(1, Math.min(BATCH, PIECE / blockSize));
-    this.buffer = new Uint8Array(this.batch * blockSize);
+    this.buffer = state.vol.scratch.data;
+    this.batch = Math.min(BATCH, this.buffer.length / blockSize);
   }
 
   *check(): Op<void> {
@@ -61,7 +60,7 @@ export class BitmapCheck {
   /** The bitmaps of groups [first, end) into their slots, those that exist, in few reads. */
   private *read(first: number, end: number, field: DescField, uninit: number): Op<void> {
     const { vol } = this.state;
-    for (let g = first; g < end; ) {
+    for (let g = first; g < end;) {
       const at = vol.desc(g, field);
       let count = 1;
       if ((vol.flags(g) & uninit) === 0 && vol.inRange(at)) {

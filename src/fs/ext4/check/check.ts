@@ -6,8 +6,8 @@
  *     0  super-check.ts    super block, its copies, group descriptors
  *        own-files.ts      orphans, journal, multi-mount protection, room for descriptors
  *     1  inode-check.ts    inodes in use; extent-tree.ts, indirect-map.ts through file-map.ts,
- *                          xattr-check.ts, special-files.ts; owners.ts where blocks are claimed twice
- *     2  dir-check.ts      entries; htree-check.ts
+ *                          xattr-check.ts, special-files.ts; owners.ts where blocks are claimed
+ *     twice 2  dir-check.ts      entries; htree-check.ts
  *     3  connectivity.ts   every directory hangs below the root
  *     4  connectivity.ts   link counts, owners of attributes
  *     5  bitmap-check.ts   bitmaps and counts against use
@@ -73,7 +73,7 @@ export function* checkFs(device: BlockDevice, options: CheckOptions): Op<CheckSu
   yield* findOrphans(state);
   report.progress(1);
 
-  const quota = vol.has.quota ? new QuotaUsage(vol) : null;
+  const quota = vol.has.quota ? new QuotaUsage() : null;
   yield* checkInodes(state, quota);
 
   report.begin('directories', state.dirs.ino.length);

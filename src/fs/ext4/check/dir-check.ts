@@ -28,7 +28,6 @@ import { readInodeRecord } from './inode-read.ts';
 import { INODE_BAD, INODE_HIDDEN, INODE_TYPE, NumberList } from './maps.ts';
 import { type CheckState, DIR_CASEFOLD, DIR_ENCRYPT, DIR_INDEXED, DIR_INLINE } from './state.ts';
 import { checkIbodyXattrs } from './xattr-check.ts';
-import { PIECE } from './volume.ts';
 
 const MIN_ENTRY = dirRecLen(1);
 const NAME = DirEntry2.$size;
@@ -76,7 +75,7 @@ export class DirCheck {
   constructor(state: CheckState) {
     const { vol } = state;
     this.state = state;
-    this.buffer = rawBlock(new Uint8Array(Math.max(PIECE / 4, vol.geo.blockSize)));
+    this.buffer = vol.scratch;
     this.htree = new HtreeCheck(vol);
     const flags = Superblock.s_encoding_flags.get(vol.super.view, 0);
     this.strict = vol.has.casefold && (flags & EXT4_ENC_STRICT_MODE_FL) !== 0;
@@ -233,8 +232,9 @@ export class DirCheck {
     const { blockSize } = this.state.vol.geo;
     let low = Infinity;
     let high = -1;
-    for (let at = area.start; at < end; ) {
-      const len = at + MIN_ENTRY <= end ? recLenFromDisk(view.getUint16(at + 4, true), blockSize) : 0;
+    for (let at = area.start; at < end;) {
+      const len =
+        at + MIN_ENTRY <= end ? recLenFromDisk(view.getUint16(at + 4, true), blockSize) : 0;
       const next = at + len;
       const nameLen = data[at + 6]!;
       const inode = view.getUint32(at, true);
@@ -262,8 +262,7 @@ export class DirCheck {
     const { vol, inodes } = this.state;
     if (!this.checkName(area, at, nameLen)) return;
     this.remember(area.data, at + NAME, nameLen);
-    const name = (): string =>
-      nameToText(nameFromBytes(area.data, at + NAME, at + NAME + nameLen));
+    const name = (): string => nameToText(nameFromBytes(area.data, at + NAME, at + NAME + nameLen));
     if (inode > vol.geo.inodesCount || (inode < vol.geo.firstIno && inode !== EXT4_ROOT_INO)) {
       const text = `"${name()}" leads to inode ${inode}, which no name may have`;
       this.problem('entry-inode', text, area, name());
@@ -303,7 +302,8 @@ export class DirCheck {
     const type = inodes.type(inode) & INODE_TYPE;
     const got = area.data[at + 7]!;
     const want = vol.has.filetype ? type : 0;
-    if (got === want || (type === 0 && vol.has.filetype)) return;
+    // 0 means that nobody knows, which readers accept.
+    if (got === want || got === 0 || (type === 0 && vol.has.filetype)) return;
     const text = `the entry of inode ${inode} says type ${got}, it is ${want}`;
     this.problem('entry-type', text, area, name === '' ? undefined : name);
   }
@@ -384,7 +384,7 @@ export class DirCheck {
   private again(area: Area, twice: Set<number>, seen: Set<string>): void {
     const { view, data } = area;
     const { blockSize } = this.state.vol.geo;
-    for (let at = area.start; at + MIN_ENTRY <= area.end; ) {
+    for (let at = area.start; at + MIN_ENTRY <= area.end;) {
       const len = recLenFromDisk(view.getUint16(at + 4, true), blockSize);
       const nameLen = data[at + 6]!;
       if (len < MIN_ENTRY || at + len > area.end) return;
@@ -414,7 +414,9 @@ export class DirCheck {
     const areas: Area[] = [
       { data, view, start: from + 4, end: from + Inode.i_block.size, lblk: -1, pblk: -1 },
     ];
-    const silent = vol.report.muted(() => checkIbodyXattrs(this.state, view, data, 0, this.dir.ino));
+    const silent = vol.report.muted(() =>
+      checkIbodyXattrs(this.state, view, data, 0, this.dir.ino),
+    );
     if (silent.dataAt > 0 && silent.dataSize > 0) {
       const start = silent.dataAt;
       areas.push({ data, view, start, end: start + silent.dataSize, lblk: -1, pblk: -1 });

@@ -39,7 +39,10 @@ export function* readFileBlocks(vol: Volume, ino: number, most = MOST): Op<Uint8
   const record = yield* readInodeRecord(vol, ino);
   if (!record) return null;
   const { blockSize } = vol.geo;
-  const blocks = Math.min(Math.ceil(iSize(record.view, 0) / blockSize), Math.floor(most / blockSize));
+  const blocks = Math.min(
+    Math.ceil(iSize(record.view, 0) / blockSize),
+    Math.floor(most / blockSize),
+  );
   if (!(blocks > 0)) return null;
   const bytes = new Uint8Array(blocks * blockSize);
   for (const [lblk, pblk, len] of yield* fileRuns(vol, ino)) {

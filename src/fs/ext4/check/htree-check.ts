@@ -99,7 +99,9 @@ export class HtreeCheck {
       this.problem('htree-checksum', 'the checksum of a tree node is wrong', lblk, 'dt_checksum');
     }
     const { blockSize } = this.vol.geo;
-    const want = Math.floor(lblk === 0 ? dxRootLimit(blockSize, csum) : dxNodeLimit(blockSize, csum));
+    const want = Math.floor(
+      lblk === 0 ? dxRootLimit(blockSize, csum) : dxNodeLimit(blockSize, csum),
+    );
     const limit = DxCountlimit.limit.get(view, at);
     const count = DxCountlimit.count.get(view, at);
     if (limit !== want || count > limit || count === 0) {

@@ -4,9 +4,10 @@
  * Nearly every inode is done without I/O of its own, straight from the table's buffer; `visit`
  * returns an operation only where blocks outside of the table have to be read.
  */
+import { crc32c } from '../../../base/checksum.ts';
 import { ino as inoUnit } from '../../../base/units.ts';
 import type { Op } from '../../../sched/op.ts';
-import { type RawBlock, inodeCsumOk, inodeCsumSeed } from '../checksum.ts';
+import { type RawBlock, inodeCsumSeed } from '../checksum.ts';
 import { fileTypeOfMode, EXT4_FT_DIR, EXT4_FT_REG_FILE, EXT4_FT_SYMLINK } from '../disk/dirent.ts';
 import {
   EXT4_BAD_INO,
@@ -14,6 +15,7 @@ import {
   EXT4_EA_INODE_FL,
   EXT4_ENCRYPT_FL,
   EXT4_EXTENTS_FL,
+  EXT4_GOOD_OLD_INODE_SIZE,
   EXT4_HUGE_FILE_FL,
   EXT4_INDEX_FL,
   EXT4_INLINE_DATA_FL,
@@ -21,6 +23,7 @@ import {
   EXT4_ROOT_INO,
   EXT4_VERITY_FL,
   Inode,
+  fitsInInode,
   iBlocksRaw,
   iFileAcl,
   iSize,
@@ -43,6 +46,16 @@ import {
 
 const I_BLOCK = Inode.i_block.offset;
 
+/** Flags that need a feature. */
+const FLAG_FEATURES = [
+  [EXT4_EXTENTS_FL, 'extents', 'extents'],
+  [EXT4_INLINE_DATA_FL, 'inlineData', 'inline_data'],
+  [EXT4_HUGE_FILE_FL, 'hugeFile', 'huge_file'],
+  [EXT4_CASEFOLD_FL, 'casefold', 'casefold'],
+  [EXT4_VERITY_FL, 'verity', 'verity'],
+  [EXT4_EA_INODE_FL, 'eaInode', 'ea_inode'],
+] as const;
+
 /** What the rest of a check needs to know of the inode, since the buffer may not be kept. */
 interface Subject {
   readonly ino: number;
@@ -61,6 +74,14 @@ export class InodeCheck {
   private readonly quota: QuotaUsage | null;
   /** Inodes that the super block names: they have no name in a directory. */
   private readonly named = new Set<number>();
+  /** Flags that a directory, and that anything else, may not have here. */
+  private readonly notDir: number;
+  private readonly notFile: number;
+  /** 0 for each i_extra_isize that is possible. */
+  private readonly extraSizes: Uint8Array;
+  private readonly hasExtra: boolean;
+  private readonly hugeFile: boolean;
+  private readonly wide: boolean;
   private readonly collect = (lblk: number, pblk: number, len: number): void => {
     this.state.dirs.addRun(lblk, pblk, len);
   };
@@ -69,6 +90,15 @@ export class InodeCheck {
     this.state = state;
     this.quota = quota;
     this.map = new FileMap(state.vol, state);
+    const { has, geo } = state.vol;
+    let missing = 0;
+    for (const [flag, feature] of FLAG_FEATURES) if (!has[feature]) missing |= flag;
+    this.notDir = missing | (has.dirIndex ? 0 : EXT4_INDEX_FL);
+    this.notFile = missing | EXT4_CASEFOLD_FL | EXT4_INDEX_FL;
+    this.hugeFile = has.hugeFile;
+    this.wide = has.is64bit;
+    this.hasExtra = geo.inodeSize > EXT4_GOOD_OLD_INODE_SIZE;
+    this.extraSizes = possibleExtraSizes(geo.inodeSize);
     const { view } = state.vol.super;
     for (const [field, feature] of [
       ['s_journal_inum', 'has_journal'],
@@ -107,7 +137,9 @@ export class InodeCheck {
       this.problem(ino, 'root-not-directory', 'the root is not a directory', 'i_mode');
     }
     const dtime = Inode.i_dtime.get(view, at);
-    if (dtime !== 0 && !this.state.orphans.has(ino) && !reserved) {
+    // Reserved inodes keep strange times; a small one is a number of the orphan list.
+    const deleted = reserved ? dtime < this.state.vol.geo.inodesCount : true;
+    if (dtime !== 0 && deleted && !this.state.orphans.has(ino)) {
       this.problem(ino, 'inode-dtime', 'it is in use, but has a time of deletion', 'i_dtime');
     }
     return this.checkUsed(ino, raw, at, mode, reserved, orphan);
@@ -133,7 +165,7 @@ export class InodeCheck {
     if (!vol.has.metadataCsum) return;
     const generation = Inode.i_generation.get(raw.view, at);
     const seed = inodeCsumSeed(vol.facts.csumSeed, ino, generation);
-    if (inodeCsumOk(seed, raw, at, vol.geo.inodeSize)) return;
+    if (recordCsumOk(seed, raw, at, vol.geo.inodeSize)) return;
     this.problem(ino, 'inode-checksum', 'its checksum is wrong', 'l_i_checksum_lo');
   }
 
@@ -193,7 +225,7 @@ export class InodeCheck {
     state.dirs.begin(ino, kind, Inode.i_generation.get(view, at), blocks);
   }
 
-  /** Fields of the record by themselves. */
+  /** Fields of the record by themselves: one question for the many that are right. */
   private checkFields(
     ino: number,
     view: DataView,
@@ -201,35 +233,41 @@ export class InodeCheck {
     flags: number,
     type: number,
   ): void {
+    const wrongFlags = type === EXT4_FT_DIR ? this.notDir : this.notFile;
+    const odd =
+      Inode.i_obso_faddr.get(view, at) |
+      (this.hasExtra ? (this.extraSizes[Inode.i_extra_isize.get(view, at)] ?? 1) : 0) |
+      (this.hugeFile ? 0 : Inode.l_i_blocks_high.get(view, at)) |
+      (this.wide ? 0 : Inode.l_i_file_acl_high.get(view, at));
+    if (odd !== 0 || (flags & wrongFlags) !== 0) this.explain(ino, view, at, flags, type);
+  }
+
+  /** Which of its fields is wrong. */
+  private explain(ino: number, view: DataView, at: number, flags: number, type: number): void {
     const { vol } = this.state;
     const bad = (field: string, text: string): void => {
       this.problem(ino, 'inode-field', text, field);
     };
     if (Inode.i_obso_faddr.get(view, at) !== 0) bad('i_obso_faddr', 'it has a fragment address');
-    if (vol.geo.inodeSize > 128) {
-      const extra = Inode.i_extra_isize.get(view, at);
+    const extra = this.hasExtra ? Inode.i_extra_isize.get(view, at) : 0;
+    if (this.extraSizes[extra] !== 0) {
       const most = vol.geo.inodeSize - 128;
-      if (extra !== 0 && (extra < 4 || extra > most || (extra & 3) !== 0)) {
-        bad('i_extra_isize', `i_extra_isize is ${extra}, not a multiple of 4 in 4..${most}`);
-      }
+      bad('i_extra_isize', `i_extra_isize is ${extra}, not a multiple of 4 in 4..${most}`);
     }
-    const needs = (flag: number, feature: boolean, name: string): void => {
-      if ((flags & flag) === 0 || feature) return;
+    for (const [flag, feature, name] of FLAG_FEATURES) {
+      if ((flags & flag) === 0 || vol.has[feature]) continue;
       bad('i_flags', `it has the flag ${name}, which the file system does not`);
-    };
-    needs(EXT4_EXTENTS_FL, vol.has.extents, 'extents');
-    needs(EXT4_INLINE_DATA_FL, vol.has.inlineData, 'inline_data');
-    needs(EXT4_HUGE_FILE_FL, vol.has.hugeFile, 'huge_file');
-    needs(EXT4_CASEFOLD_FL, vol.has.casefold, 'casefold');
-    needs(EXT4_VERITY_FL, vol.has.verity, 'verity');
-    needs(EXT4_EA_INODE_FL, vol.has.eaInode, 'ea_inode');
+    }
     if ((flags & EXT4_CASEFOLD_FL) !== 0 && type !== EXT4_FT_DIR) {
       bad('i_flags', 'only a directory may have the flag casefold');
     }
     if ((flags & EXT4_INDEX_FL) !== 0 && (type !== EXT4_FT_DIR || !vol.has.dirIndex)) {
       bad('i_flags', 'it has the flag of an indexed directory');
     }
-    if (!vol.has.is64bit && Inode.l_i_file_acl_high.get(view, at) !== 0) {
+    if (!this.hugeFile && Inode.l_i_blocks_high.get(view, at) !== 0) {
+      bad('l_i_blocks_high', 'its count of blocks has a high half without huge_file');
+    }
+    if (!this.wide && Inode.l_i_file_acl_high.get(view, at) !== 0) {
       bad('l_i_file_acl_high', 'its attribute block has a high half without 64bit');
     }
   }
@@ -317,8 +355,12 @@ export class InodeCheck {
       this.problem(ino, 'encryption-context', 'it is encrypted, but no attribute says how');
     }
     if (!map.broken) this.checkSize(ino, type, flags, size);
-    const clusters = map.clusters + extraClusters;
-    const space = clusters * vol.clusterRatio * blockSize;
+    const values = [...(xattrs?.values ?? []), ...(block?.values ?? [])];
+    // Values in inodes of their own are accounted to the inode whose attributes they are.
+    const clusterSize = vol.clusterRatio * blockSize;
+    let clusters = map.clusters + extraClusters;
+    for (const value of values) clusters += Math.ceil(value.size / clusterSize);
+    const space = clusters * clusterSize;
     if (!map.broken) {
       const huge = vol.has.hugeFile && (flags & EXT4_HUGE_FILE_FL) !== 0;
       const want = space / (huge ? blockSize : 512);
@@ -329,7 +371,6 @@ export class InodeCheck {
     }
     const ordinary = ino === EXT4_ROOT_INO || (ino >= vol.geo.firstIno && !this.named.has(ino));
     if (this.quota && ordinary && (flags & EXT4_EA_INODE_FL) === 0) {
-      const values = [...(xattrs?.values ?? []), ...(block?.values ?? [])];
       this.quota.add(raw.view, at, vol.geo.inodeSize, space, values);
     }
   }
@@ -341,7 +382,7 @@ export class InodeCheck {
     const bad = (text: string): void => {
       this.problem(ino, 'inode-size', text, 'i_size_lo');
     };
-    if ((flags & EXT4_INLINE_DATA_FL) !== 0 || ino === EXT4_RESIZE_INO) return;
+    if ((flags & EXT4_INLINE_DATA_FL) !== 0) return;
     const blocks = map.lastBlock + 1;
     if (type === EXT4_FT_DIR) {
       const spare = Superblock.s_prealloc_dir_blocks.get(vol.super.view, 0);
@@ -352,7 +393,11 @@ export class InodeCheck {
       }
       return;
     }
-    if (type !== EXT4_FT_REG_FILE) return;
+    if (type === EXT4_FT_SYMLINK) return;
+    if (type !== EXT4_FT_REG_FILE && type !== 0) {
+      if (size !== 0) bad(`it has no content, but the size ${size}`);
+      return;
+    }
     const past = map.lastInit >= 0 && size < map.lastInit * blockSize;
     if (past && (flags & EXT4_VERITY_FL) === 0) {
       bad(`its size is ${size}, but it has data in logical block ${map.lastInit}`);
@@ -360,6 +405,14 @@ export class InodeCheck {
     const most = (flags & EXT4_EXTENTS_FL) !== 0 ? 2 ** (32 + blockBits) : longest(blockSize);
     if (size >= most) bad(`its size is ${size}, more than its map can hold`);
   }
+}
+
+/** @returns a 0 where a number may be the i_extra_isize of such a record, else 1 */
+function possibleExtraSizes(inodeSize: number): Uint8Array {
+  const room = inodeSize - EXT4_GOOD_OLD_INODE_SIZE;
+  const sizes = new Uint8Array(room + 1).fill(1);
+  for (let n = 0; n <= room; n += 4) sizes[n] = 0;
+  return sizes;
 }
 
 /** Bytes that an indirect map can hold. */
@@ -370,6 +423,24 @@ function longest(blockSize: number): number {
 
 const isFastSymlink = (flags: number, size: number): boolean =>
   (flags & EXT4_EXTENTS_FL) === 0 && size < 60;
+
+/**
+ * inodeCsumOk() in one go: the buffer is the checker's own, so that the checksum's places may be
+ * made zero meanwhile.
+ */
+function recordCsumOk(seed: number, { data, view }: RawBlock, at: number, size: number): boolean {
+  const { l_i_checksum_lo: lo, i_checksum_hi: hi } = Inode;
+  const extra = size > EXT4_GOOD_OLD_INODE_SIZE ? Inode.i_extra_isize.get(view, at) : 0;
+  const wide = fitsInInode(hi, extra);
+  const low = lo.get(view, at);
+  const high = wide ? hi.get(view, at) : 0;
+  lo.set(view, at, 0);
+  if (wide) hi.set(view, at, 0);
+  const crc = crc32c(seed, data, at, at + size);
+  lo.set(view, at, low);
+  if (wide) hi.set(view, at, high);
+  return (crc & 0xffff) === low && (!wide || crc >>> 16 === high);
+}
 
 /** Are all bytes of the record zero? */
 function isEmpty({ view }: RawBlock, at: number, size: number): boolean {

@@ -2,7 +2,7 @@
 import type { Op } from '../../../sched/op.ts';
 import { type RawBlock, rawBlock } from '../checksum.ts';
 import { EXT4_BG_INODE_UNINIT, bgInodeTable, bgItableUnused } from '../disk/group-desc.ts';
-import { PIECE, type Volume } from './volume.ts';
+import type { Volume } from './volume.ts';
 
 /** Looks at one record; returns what is left to do if that needs I/O. */
 export type InodeVisitor = (ino: number, raw: RawBlock, at: number) => Op<void> | null;
@@ -26,8 +26,8 @@ export function* scanInodes(
   groupDone: (group: number) => void,
 ): Op<void> {
   const { blockSize, inodeSize, inodesPerGroup, groupsCount } = vol.geo;
-  const blocks = Math.max(1, PIECE / blockSize);
-  const buffer = rawBlock(new Uint8Array(blocks * blockSize));
+  const buffer = vol.scratch;
+  const blocks = buffer.data.length / blockSize;
   const perBlock = blockSize / inodeSize;
   for (let group = 0; group < groupsCount; group++) {
     const count = inodesToScan(vol, group);

@@ -36,7 +36,7 @@ export class PagedBitmap {
    */
   set(from: number, count: number): boolean {
     let met = false;
-    for (let at = from; at < from + count; ) {
+    for (let at = from; at < from + count;) {
       const index = Math.floor(at / this.pageBits);
       const bit = at - index * this.pageBits;
       const part = Math.min(this.pageBits - bit, from + count - at);
@@ -71,7 +71,7 @@ export class PagedBitmap {
   }
 
   private next(from: number, end: number, find: typeof findNextSet): number {
-    for (let at = from; at < end; ) {
+    for (let at = from; at < end;) {
       const index = Math.floor(at / this.pageBits);
       const base = index * this.pageBits;
       const stop = Math.min(this.pageBits, end - base);

@@ -16,7 +16,7 @@ import {
   JournalSuperblock,
 } from '../../../jbd2/disk.ts';
 import { inodeCsumSeed, mmpCsumOk, orphanBlockCsumOk } from '../checksum.ts';
-import { Inode, iSize, EXT4_RESIZE_INO } from '../disk/inode.ts';
+import { EXT4_JOURNAL_INO, EXT4_RESIZE_INO, Inode, iSize } from '../disk/inode.ts';
 import { EXT4_MMP_MAGIC, EXT4_MMP_SEQ_CLEAN, Mmp } from '../disk/mmp.ts';
 import {
   EXT4_ORPHAN_BLOCK_MAGIC,
@@ -86,7 +86,10 @@ function* readOrphanFile(state: CheckState): Op<void> {
 /** The journal as far as it can be checked without reading it: its super block. */
 export function* checkJournal(state: CheckState): Op<void> {
   const { vol } = state;
-  if (!vol.has.journal) return;
+  if (!vol.has.journal) {
+    yield* checkNoJournal(state);
+    return;
+  }
   const ino = Superblock.s_journal_inum.get(vol.super.view, 0);
   const fail = (field: string, text: string): void => {
     vol.report.report('journal-superblock', `The journal: ${text}.`, { ino: inoUnit(ino), field });
@@ -100,15 +103,18 @@ export function* checkJournal(state: CheckState): Op<void> {
   const bh = yield* vol.bread(first[1]);
   if (!bh) return;
   try {
-    const get = (name: 'h_magic' | 'h_blocktype' | 's_blocksize' | 's_maxlen' | 's_first'): number =>
-      JournalSuperblock[name].get(bh.view, 0);
+    const get = (
+      name: 'h_magic' | 'h_blocktype' | 's_blocksize' | 's_maxlen' | 's_first',
+    ): number => JournalSuperblock[name].get(bh.view, 0);
     const type = get('h_blocktype');
-    if (get('h_magic') !== JBD2_MAGIC_NUMBER) fail('h_magic', 'its super block has no magic number');
+    if (get('h_magic') !== JBD2_MAGIC_NUMBER)
+      fail('h_magic', 'its super block has no magic number');
     else if (type !== JBD2_SUPERBLOCK_V1 && type !== JBD2_SUPERBLOCK_V2) {
       fail('h_blocktype', `its super block says it is of type ${type}`);
     } else {
       const blocks = Math.floor(iSize(record.view, 0) / vol.geo.blockSize);
-      if (get('s_blocksize') !== vol.geo.blockSize) fail('s_blocksize', 'it has another block size');
+      if (get('s_blocksize') !== vol.geo.blockSize)
+        fail('s_blocksize', 'it has another block size');
       if (get('s_maxlen') > blocks || get('s_maxlen') < 4) fail('s_maxlen', 'its length is wrong');
       if (get('s_first') === 0 || get('s_first') >= get('s_maxlen')) {
         fail('s_first', 'its log begins outside of it');
@@ -118,6 +124,17 @@ export function* checkJournal(state: CheckState): Op<void> {
   } finally {
     bh.put();
   }
+}
+
+/** Without the feature the reserved inode must be free. */
+function* checkNoJournal({ vol }: CheckState): Op<void> {
+  const record = yield* readInodeRecord(vol, EXT4_JOURNAL_INO);
+  if (!record) return;
+  const blocks = Inode.i_block.get(record.view, 0).some((b) => b !== 0);
+  if (!blocks && Inode.i_links_count.get(record.view, 0) === 0) return;
+  const place = { ino: inoUnit(EXT4_JOURNAL_INO) };
+  const text = 'The inode of the journal is in use without the feature has_journal.';
+  vol.report.report('journal-without-feature', text, place);
 }
 
 function checkJournalState(
@@ -135,6 +152,10 @@ function checkJournalState(
   if (aborted !== 0) fail('s_errno', `it was given up with error ${aborted | 0}`);
   if (type === JBD2_SUPERBLOCK_V1) return;
   const incompat = JournalSuperblock.s_feature_incompat.get(view, 0);
+  const readOnly = JournalSuperblock.s_feature_ro_compat.get(view, 0);
+  if (readOnly !== 0 || JournalSuperblock.s_nr_users.get(view, 0) > 1) {
+    fail('s_nr_users', 'it says that several file systems use it, or what nobody knows');
+  }
   if ((incompat & ~JBD2_KNOWN_INCOMPAT) !== 0) {
     fail('s_feature_incompat', 'it has a feature that nobody knows');
     return;

@@ -57,7 +57,11 @@ export class OwnerSearch implements Claims {
     const { state } = this;
     const { vol } = state;
     for (const { cluster, count } of state.clashes) this.contested.set(cluster, count);
-    yield* scanInodes(vol, (ino, raw, at) => this.visit(ino, raw, at), () => undefined);
+    yield* scanInodes(
+      vol,
+      (ino, raw, at) => this.visit(ino, raw, at),
+      () => undefined,
+    );
     for (const [cluster, { count, owners }] of this.runs) this.say(cluster, count, owners);
   }
 
@@ -82,7 +86,7 @@ export class OwnerSearch implements Claims {
   /** Remember the owner of what is contested. @returns false for a node that was followed */
   claim(cluster: number, count: number, ino: number): boolean {
     const end = cluster + count;
-    for (let at = this.contested.nextSet(cluster, end); at < end; ) {
+    for (let at = this.contested.nextSet(cluster, end); at < end;) {
       const stop = this.contested.nextZero(at, end);
       this.remember(at, stop - at, ino);
       at = this.contested.nextSet(stop, end);

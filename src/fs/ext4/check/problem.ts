@@ -26,13 +26,7 @@ export interface Problem {
 
 /** Passes the checker goes through, in order. */
 export type Phase =
-  | 'superblock'
-  | 'inodes'
-  | 'directories'
-  | 'connectivity'
-  | 'links'
-  | 'bitmaps'
-  | 'quota';
+  'superblock' | 'inodes' | 'directories' | 'connectivity' | 'links' | 'bitmaps' | 'quota';
 
 export interface CheckListener {
   onProblem(problem: Problem): void;

@@ -36,25 +36,21 @@ const KINDS = [
 
 export class QuotaUsage {
   readonly byKind: readonly [Map<number, Owned>, Map<number, Owned>, Map<number, Owned>];
-  private readonly clusterSize: number;
 
-  constructor(vol: Volume) {
+  constructor() {
     this.byKind = [new Map(), new Map(), new Map()];
-    this.clusterSize = vol.geo.blockSize * vol.clusterRatio;
   }
 
-  /** One inode in use. @param values  its attributes in inodes of their own count as its space */
+  /** One inode in use. @param values  inodes that hold values of its attributes are its own */
   add(view: DataView, at: number, inodeSize: number, space: number, values: EaValue[]): void {
     const extra = inodeSize > 128 ? Inode.i_extra_isize.get(view, at) : 0;
     const project = fitsInInode(Inode.i_projid, extra) ? Inode.i_projid.get(view, at) : 0;
-    let all = space;
-    for (const v of values) all += Math.ceil(v.size / this.clusterSize) * this.clusterSize;
     [iUid(view, at), iGid(view, at), project].forEach((id, kind) => {
       const map = this.byKind[kind]!;
       let owned = map.get(id);
       if (!owned) map.set(id, (owned = { inodes: 0, space: 0 }));
       owned.inodes += 1 + values.length;
-      owned.space += all;
+      owned.space += space;
     });
   }
 }

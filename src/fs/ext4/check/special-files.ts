@@ -6,6 +6,7 @@ import { Extent, ExtentHeader, extentStart } from '../disk/extent.ts';
 import {
   EXT4_ENCRYPT_FL,
   EXT4_EXTENTS_FL,
+  EXT4_IMMUTABLE_FL,
   EXT4_INDEX_FL,
   EXT4_INLINE_DATA_FL,
   Inode,
@@ -15,9 +16,13 @@ import type { Volume } from './volume.ts';
 
 const I_BLOCK = Inode.i_block.offset;
 
-/** Devices keep a number in the first words of i_block, and nothing behind them. */
+/**
+ * Devices keep a number in the first words of i_block, and nothing behind them. Linux does not
+ * clear the rest, so that only what nobody may change any more is held against it.
+ */
 export function checkDevice(view: DataView, at: number, flags: number): boolean {
   if ((flags & (EXT4_INDEX_FL | EXT4_EXTENTS_FL)) !== 0) return false;
+  if ((flags & EXT4_IMMUTABLE_FL) === 0) return true;
   for (let i = 4; i < 15; i++) if (view.getUint32(at + I_BLOCK + 4 * i, LE) !== 0) return false;
   return true;
 }

@@ -155,7 +155,8 @@ export class CheckState {
     const { vol } = this;
     for (let g = vol.groupOf(start); g <= vol.groupOf(start + count - 1); g++) {
       const first = vol.groupFirst(g);
-      if (start < first + vol.groupBaseMeta(g) && start + count > first) return true;
+      const base = vol.groupBaseMeta(g);
+      if (base > 0 && start < first + base && start + count > first) return true;
     }
     return false;
   }

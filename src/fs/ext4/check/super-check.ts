@@ -5,6 +5,7 @@
  * a person would do by hand with `e2fsck -b`.
  */
 import { CorruptError } from '../../../base/errno.ts';
+import type { Field } from '../../../base/struct.ts';
 import { pblk } from '../../../base/units.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
 import type { Memory } from '../../../mm/vmscan.ts';
@@ -24,14 +25,21 @@ import {
   bgUsedDirsCount,
 } from '../disk/group-desc.ts';
 import {
+  DX_HASH_HALF_MD4,
+  EXT4_ERRORS_DEFAULT,
   EXT4_ERROR_FS,
-  EXT4_ORPHAN_FS,
   EXT4_SUPER_MAGIC,
   EXT4_SUPER_SIZE,
-  EXT4_VALID_FS,
   Superblock,
 } from '../disk/superblock.ts';
-import { COMPAT, INCOMPAT, RO_COMPAT, readFeatures } from '../features.ts';
+import {
+  COMPAT,
+  type Features,
+  INCOMPAT,
+  RO_COMPAT,
+  featureNames,
+  readFeatures,
+} from '../features.ts';
 import { type SuperFacts, parseSuperBlock, readSuperBlock } from '../super-read.ts';
 import type { Reporter } from './problem.ts';
 import { Volume } from './volume.ts';
@@ -62,22 +70,44 @@ export function* openVolume(device: BlockDevice, memory: Memory, report: Reporte
   return new Volume(device, memory, report, facts, bytes);
 }
 
+/**
+ * Fields that shape nothing, and a value that is always possible: a wrong one is reported and the
+ * rest of the super block believed, since it knows more than its copies do.
+ */
+const MENDABLE: Readonly<Record<string, readonly [Field, number]>> = {
+  s_checksum: [Superblock.s_checksum, 0],
+  s_errors: [Superblock.s_errors, EXT4_ERRORS_DEFAULT],
+  s_creator_os: [Superblock.s_creator_os, 0],
+  s_def_hash_version: [Superblock.s_def_hash_version, DX_HASH_HALF_MD4],
+  s_last_orphan: [Superblock.s_last_orphan, 0],
+  s_free_inodes_count: [Superblock.s_free_inodes_count, 0],
+  s_min_extra_isize: [Superblock.s_min_extra_isize, 0],
+  s_want_extra_isize: [Superblock.s_want_extra_isize, 0],
+  s_r_blocks_count_lo: [Superblock.s_r_blocks_count_lo, 0],
+  s_free_blocks_count_lo: [Superblock.s_free_blocks_count_lo, 0],
+};
+
 function believePrimary(
   bytes: Uint8Array,
   device: BlockDevice,
   report: Reporter,
 ): Believed | null {
-  const first = tryParse(bytes, device);
-  if (!(first instanceof CorruptError)) return { bytes, facts: first };
-  const field = String(first.facts['field']);
-  const code = field === 's_checksum' ? 'superblock-checksum' : 'superblock-field';
-  report.report(code, `The super block cannot be right: ${first.message}.`, { field });
-  if (field !== 's_checksum') return null;
-  // Its checksum apart it may be whole, and then it knows more than its copies.
   const mended = bytes.slice();
-  setSuperblockCsum(rawBlock(mended), 0);
-  const again = tryParse(mended, device);
-  return again instanceof CorruptError ? null : { bytes: mended, facts: again };
+  const { view } = rawBlock(mended);
+  for (let tries = 0; tries <= Object.keys(MENDABLE).length; tries++) {
+    const facts = tryParse(mended, device);
+    if (!(facts instanceof CorruptError)) return { bytes, facts };
+    const field = String(facts.facts['field']);
+    const code = field === 's_checksum' ? 'superblock-checksum' : 'superblock-field';
+    report.report(code, `The super block cannot be right: ${facts.message}.`, { field });
+    const mend = MENDABLE[field];
+    if (!mend) return null;
+    mend[0].set(view, 0, mend[1]);
+    if (field === 's_free_blocks_count_lo') Superblock.s_free_blocks_count_hi.set(view, 0, 0);
+    if (field === 's_r_blocks_count_lo') Superblock.s_r_blocks_count_hi.set(view, 0, 0);
+    setSuperblockCsum(rawBlock(mended), 0);
+  }
+  return null;
 }
 
 function tryParse(bytes: Uint8Array, device: BlockDevice): SuperFacts | CorruptError {
@@ -119,8 +149,7 @@ function checkState(vol: Volume): void {
   const { view } = vol.super;
   const state = vol.sbField('s_state');
   const { report } = vol;
-  const journalDirty = vol.feature('needs_recovery');
-  if (journalDirty) {
+  if (vol.feature('needs_recovery')) {
     report.report(
       'journal-needs-recovery',
       'The journal holds changes that were not written home; what stands here is older.',
@@ -132,15 +161,39 @@ function checkState(vol: Volume): void {
       field: 's_state',
     });
   }
-  if ((state & (EXT4_VALID_FS | EXT4_ORPHAN_FS)) !== EXT4_VALID_FS && !journalDirty) {
-    report.report('state-unclean', 'The file system was not unmounted cleanly.', {
-      field: 's_state',
-    });
+  const unknown = unknownFeatures(vol.facts.features);
+  if (unknown.length > 0) {
+    const text = `What the feature ${unknown.join(', ')} demands, nobody here knows.`;
+    report.report('feature-unknown', text, { field: 's_feature_ro_compat' });
   }
-  if (Superblock.s_uuid.get(view, 0).every((b) => b === 0)) {
-    report.report('superblock-uuid', 'The file system has no UUID.', { field: 's_uuid' });
+  const journal = Superblock.s_journal_inum.get(view, 0) !== 0;
+  if (!vol.has.journal && (journal || Superblock.s_journal_uuid.get(view, 0).some((b) => b !== 0))) {
+    const text = 'The super block names a journal, but does not have the feature.';
+    report.report('journal-without-feature', text, { field: 's_journal_inum' });
   }
+  checkSizes(vol);
 }
+
+/** Sizes that are not used without their features must still be possible. */
+function checkSizes(vol: Volume): void {
+  const { view } = vol.super;
+  const bad = (field: string, got: number): void => {
+    const text = `The super block has the ${field} ${got}.`;
+    vol.report.report('superblock-field', text, { field });
+  };
+  const descSize = Superblock.s_desc_size.get(view, 0);
+  const power = (descSize & (descSize - 1)) === 0;
+  if (descSize !== 0 && (!power || descSize < 32 || descSize > 1024)) bad('s_desc_size', descSize);
+  const flex = Superblock.s_log_groups_per_flex.get(view, 0);
+  if (flex > 31) bad('s_log_groups_per_flex', flex);
+}
+
+/** Bits of features that harm no reader, but that a checker would have to know. */
+const unknownFeatures = (f: Features): string[] => {
+  const known = [COMPAT, RO_COMPAT].map((t) => Object.values(t).reduce((a, b) => a | b, 0));
+  const rest = { compat: f.compat & ~known[0]!, incompat: 0, roCompat: f.roCompat & ~known[1]! };
+  return featureNames({ ...rest, compat: rest.compat >>> 0, roCompat: rest.roCompat >>> 0 });
+};
 
 function* readDescriptors(vol: Volume): Op<void> {
   const { blockSize } = vol.geo;
@@ -179,7 +232,9 @@ const SHAPE = [
   's_inode_size',
 ] as const;
 
-/** Groups whose copies are looked at: all there are of a sparse_super file system, and then some. */
+/**
+ * Groups whose copies are looked at: all there are of a sparse_super file system, and then some.
+ */
 const MOST_COPIES = 64;
 
 function* checkCopies(vol: Volume): Op<void> {

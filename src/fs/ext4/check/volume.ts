@@ -6,7 +6,8 @@
  * through the buffer cache.
  */
 import { errno } from '../../../base/errno.ts';
-import { type Pblk, pblk } from '../../../base/units.ts';
+import { CRC_SCRATCH_SIZE, attachMemory } from '../../../base/crc32c-kernel.ts';
+import { type Pblk, pblk, roundUp } from '../../../base/units.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
 import { BufferCache } from '../../../buffer/buffer-cache.ts';
 import type { BufferHead } from '../../../buffer/buffer-head.ts';
@@ -20,8 +21,18 @@ import type { Ext4Geometry, Ext4Has } from '../sb-info.ts';
 import type { SuperFacts } from '../super-read.ts';
 import type { Reporter } from './problem.ts';
 
-/** Bytes read at once from inode tables and bitmaps. */
-export const PIECE = 1 << 20;
+/** Bytes read at once from inode tables, bitmaps and directories. */
+export const PIECE = 1 << 19;
+const WASM_PAGE = 65_536;
+
+/** A buffer in whose memory checksums are made in place, fast. */
+function makeScratch(): RawBlock {
+  const front = roundUp(CRC_SCRATCH_SIZE, WASM_PAGE);
+  const pages = (front + PIECE) / WASM_PAGE;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  attachMemory(memory, 0);
+  return rawBlock(new Uint8Array(memory.buffer, front, PIECE));
+}
 
 const powerOf = (n: number, base: number): boolean => {
   while (n > 1 && n % base === 0) n /= base;
@@ -42,6 +53,8 @@ export class Volume {
   /** First meta block group, counted in descriptor blocks. */
   readonly firstMetaBg: number;
   readonly clusterRatio: number;
+  /** What was read last, for whoever reads long runs; the passes take turns. */
+  readonly scratch: RawBlock;
   private readonly cache: BufferCache;
 
   constructor(
@@ -65,6 +78,7 @@ export class Volume {
     this.gdt = rawBlock(new Uint8Array(this.gdtBlocks * geo.blockSize));
     this.firstMetaBg = facts.has.metaBg ? this.sbField('s_first_meta_bg') : Infinity;
     this.clusterRatio = 2 ** geo.clusterBits;
+    this.scratch = makeScratch();
     this.cache = new BufferCache(device, memory, geo.blockSize);
   }
 

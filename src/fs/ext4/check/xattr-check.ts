@@ -4,7 +4,7 @@
 import { ino as inoUnit, pblk as pblkUnit } from '../../../base/units.ts';
 import type { Op } from '../../../sched/op.ts';
 import { xattrBlockCsumOk } from '../checksum.ts';
-import { EXT4_EA_INODE_FL, Inode } from '../disk/inode.ts';
+import { EXT4_EA_INODE_FL, EXT4_GOOD_OLD_INODE_SIZE, Inode } from '../disk/inode.ts';
 import {
   EXT4_XATTR_INDEX_ENCRYPTION,
   EXT4_XATTR_INDEX_SYSTEM,
@@ -42,6 +42,9 @@ export interface XattrFacts {
 
 const NO_FACTS = (): XattrFacts => ({ dataAt: -1, dataSize: 0, hasContext: false, values: [] });
 
+/** An inode without attributes; most are. */
+const NONE: XattrFacts = { dataAt: -1, dataSize: 0, hasContext: false, values: [] };
+
 /** The list that is looked at: where it is, and what to call it. */
 interface List {
   readonly view: DataView;
@@ -64,12 +67,13 @@ export function checkIbodyXattrs(
   at: number,
   ino: number,
 ): XattrFacts {
-  const facts = NO_FACTS();
   const { inodeSize } = state.vol.geo;
-  const head = at + 128 + Inode.i_extra_isize.get(view, at);
+  if (inodeSize <= EXT4_GOOD_OLD_INODE_SIZE) return NONE;
+  const head = at + EXT4_GOOD_OLD_INODE_SIZE + Inode.i_extra_isize.get(view, at);
   const end = at + inodeSize;
-  if (head + XattrIbodyHeader.$size > end) return facts;
-  if (XattrIbodyHeader.h_magic.get(view, head) !== EXT4_XATTR_MAGIC) return facts;
+  if (head + XattrIbodyHeader.$size > end) return NONE;
+  if (XattrIbodyHeader.h_magic.get(view, head) !== EXT4_XATTR_MAGIC) return NONE;
+  const facts = NO_FACTS();
   const first = head + XattrIbodyHeader.$size;
   checkList(state, { view, data, first, end, base: first, ino }, facts);
   return facts;
@@ -89,9 +93,8 @@ function checkList(state: CheckState, list: List, facts: XattrFacts): void {
   while (at + 4 <= end && !isLastXattrEntry(view, at)) {
     const len = at + XattrEntry.$size <= end ? XattrEntry.e_name_len.get(view, at) : 0xffff;
     const next = at + xattrEntryLen(len);
-    const unnamed = len === 0 && XattrEntry.e_name_index.get(view, at) === 0;
-    if (next > end || unnamed) {
-      fail('xattr-name', 'e_name_len', 'the name of an attribute does not fit its list');
+    if (next > end || XattrEntry.e_name_index.get(view, at) === 0) {
+      fail('xattr-name', 'e_name_len', 'the name of an attribute is none, or does not fit');
       return;
     }
     checkEntry(state, list, at, taken, facts, fail);
