@@ -1,6 +1,6 @@
 /**
- * The data of a file without its holes. A tree that knows its holes says where they are; on the host,
- * where Node cannot ask, a file that takes less room than its size is searched for zeros.
+ * The data of a file without its holes. A tree that knows its holes says where they are; on the
+ * host, where Node cannot ask, a file that takes less room than its size is searched for zeros.
  */
 import { CliError } from './errors.ts';
 import type { Reader, Stat } from './tree.ts';

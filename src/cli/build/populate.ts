@@ -145,7 +145,7 @@ export class Populator {
     try {
       for (let run = runs.next(); run !== null; run = runs.next()) {
         const { data, pos } = run;
-        for (let done = 0; done < data.length; ) {
+        for (let done = 0; done < data.length;) {
           const rest = done === 0 ? data : data.subarray(done);
           done += yield* sysPwrite(this.p, fd, rest, pos + done);
         }

@@ -162,7 +162,9 @@ class Builder {
     try {
       const rootOwner = options.rootOwner ?? { uid: root.uid, gid: root.gid };
       const all = { ...options, rootOwner, rootMode: root.mode & 0o7777 };
-      new Scheduler().runToEnd(makeFs(new BlockDevice(new ScratchDriver(file)), all, identity, fresh));
+      new Scheduler().runToEnd(
+        makeFs(new BlockDevice(new ScratchDriver(file)), all, identity, fresh),
+      );
     } finally {
       file.close();
     }
