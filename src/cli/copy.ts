@@ -1,11 +1,12 @@
 /**
- * Copying between trees: data with its holes, modes, owners, times, extended attributes, hard links.
+ * Copying between trees: data with its holes, modes, owners, times, extended attributes, hard
+ * links.
  */
 import type { Name } from '../base/name.ts';
 import type { Cli } from './context.ts';
 import { CliError } from './errors.ts';
 import { joinPath } from './location.ts';
-import { dataRuns } from './sparse.ts';
+import { DataRuns } from './sparse.ts';
 import { isDir, isLink, isReg, lstatOrNull, type Stat, type Tree } from './tree.ts';
 
 export interface CopyOptions {
@@ -107,11 +108,11 @@ export class Copier {
   }
 
   private file(source: Name, target: Name, stat: Stat): void {
-    const reader = this.from.open(source);
+    const runs = new DataRuns(this.from.open(source), stat, this.buffer);
     try {
       const writer = this.to.create(target, this.modeFor(stat) & 0o777);
       try {
-        for (const run of dataRuns(reader, stat, this.buffer)) {
+        for (let run = runs.next(); run !== null; run = runs.next()) {
           writer.write(run.data, run.pos);
           this.o.moved?.(run.data.length);
         }
@@ -120,7 +121,7 @@ export class Copier {
         writer.close();
       }
     } finally {
-      reader.close();
+      runs.close();
     }
   }
 
@@ -142,7 +143,8 @@ export class Copier {
       if (this.o.skip?.(source, name) === true) continue;
       this.child(joinPath(source, name), joinPath(target, name));
     }
-    if (there === null && !this.o.preserve) this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
+    if (there === null && !this.o.preserve)
+      this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
     this.attributes(source, target, stat);
   }
 

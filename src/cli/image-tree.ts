@@ -18,14 +18,7 @@ import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../syscall/process.ts';
 import { sysLseek, sysPread, sysPwrite } from '../syscall/read-write.ts';
 import { sysLstat, sysReadlink, sysStat } from '../syscall/stat.ts';
 import { sysGetxattr, sysListxattr, sysSetxattr } from '../syscall/xattr.ts';
-import {
-  O_CREAT,
-  O_DIRECTORY,
-  O_NOATIME,
-  O_RDONLY,
-  O_TRUNC,
-  O_WRONLY,
-} from '../vfs/file.ts';
+import { O_CREAT, O_DIRECTORY, O_NOATIME, O_RDONLY, O_TRUNC, O_WRONLY } from '../vfs/file.ts';
 import type { Dirent } from '../vfs/readdir.ts';
 import { CliError, hasCode } from './errors.ts';
 import { showLocation } from './location.ts';

@@ -35,7 +35,12 @@ function facts(v: DataView): Fact[] {
   const size = blocks * J.s_blocksize.get(v, 0);
   const start = J.s_start.get(v, 0);
   return [
-    { key: 'journalFeatures', label: 'Journal features', value: names, text: names.join(' ') || '(none)' },
+    {
+      key: 'journalFeatures',
+      label: 'Journal features',
+      value: names,
+      text: names.join(' ') || '(none)',
+    },
     { key: 'journalSize', label: 'Total journal size', value: size, text: `${size / 1024}k` },
     { key: 'journalBlocks', label: 'Total journal blocks', value: blocks },
     { key: 'journalSequence', label: 'Journal sequence', value: J.s_sequence.get(v, 0) },
@@ -45,4 +50,6 @@ function facts(v: DataView): Fact[] {
 }
 
 const namesOf = (table: Readonly<Record<string, number>>, word: number): string[] =>
-  Object.entries(table).filter(([, bit]) => word & bit).map(([name]) => name);
+  Object.entries(table)
+    .filter(([, bit]) => word & bit)
+    .map(([name]) => name);

@@ -16,7 +16,8 @@ const CHECK_USAGE = 16;
 const CHECK_FAILED = 8;
 
 function version(): string {
-  // dist/cli/main.js and src/cli/main.ts are equally far from the package's root, dist/checked is not.
+  // dist/cli/main.js and src/cli/main.ts are equally far from the package's root, dist/checked is
+  // not.
   for (const up of ['../../', '../../../']) {
     try {
       const text = readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8');

@@ -38,7 +38,9 @@ export interface Identity {
   readonly seed: number;
 }
 
-/** A UUID that was asked for gives the hash seed and all chance too, so that bytes can be repeated. */
+/**
+ * A UUID that was asked for gives the hash seed and all chance too, so that bytes can be repeated.
+ */
 export function identityOf(o: MkfsWords, random: (n: number) => Uint8Array): Identity {
   const fixed = o.uuid !== undefined && o.uuid !== 'random' && o.uuid !== 'time';
   const uuid = fixed ? uuidOf(o.uuid) : randomUuid(random);

@@ -4,6 +4,7 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { type Name, nameToText } from '../base/name.ts';
+import { NodeClock } from '../platform/node/clock.ts';
 
 const LIMIT = 1 << 16;
 /** What a shell reports for a process ended by SIGPIPE. */
@@ -12,8 +13,10 @@ const SIGPIPE_STATUS = 141;
 let pending: Uint8Array[] = [];
 let size = 0;
 
+const clock = new NodeClock();
 const pause = (ms: number): void => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  clock.after(ms, () => undefined);
+  clock.waitDue();
 };
 
 function writeAll(fd: number, data: Uint8Array): void {
@@ -77,7 +80,6 @@ export function jsonName(key: string, name: Name): Record<string, string> {
 
 /** A name for a terminal's eyes: no control characters that could play tricks. */
 export const printable = (name: Name): string =>
-  // eslint-disable-next-line no-control-regex
   process.stdout.isTTY ? name.replace(/[\u0000-\u001f\u007f]/g, '?') : name;
 
 /** Bytes of standard input; 0 at its end. */

@@ -24,7 +24,10 @@ export interface Fact {
   readonly text?: string;
 }
 
-const STATES: readonly (readonly [number, string])[] = [[2, 'with errors'], [4, 'orphans being recovered']];
+const STATES: readonly (readonly [number, string])[] = [
+  [2, 'with errors'],
+  [4, 'orphans being recovered'],
+];
 const ERRORS = ['', 'Continue', 'Remount read-only', 'Panic'];
 const HASHES = ['legacy', 'half_md4', 'tea', '', '', '', 'siphash'];
 const OSES = ['Linux', 'GNU/Hurd', 'Masix', 'FreeBSD', 'Lites'];
@@ -90,7 +93,11 @@ function clusterFacts(v: DataView, bigalloc: boolean): Fact[] {
 }
 
 function groupFields(v: DataView, wide: boolean): Fact[] {
-  const get = (key: string, label: string, field: Field): Fact => ({ key, label, value: field.get(v, 0) });
+  const get = (key: string, label: string, field: Field): Fact => ({
+    key,
+    label,
+    value: field.get(v, 0),
+  });
   const flex = 2 ** S.s_log_groups_per_flex.get(v, 0);
   return [
     ...(wide ? [get('descriptorSize', 'Group descriptor size', S.s_desc_size)] : []),

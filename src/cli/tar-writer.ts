@@ -67,7 +67,7 @@ export class TarWriter {
   begin(m: TarMember): void {
     const { stat } = m;
     const regular = (stat.mode & S_IFMT) === S_IFREG && m.hardLink !== true;
-    const map = regular && m.pieces ? sparseMap(m.pieces) : null;
+    const map = regular && m.pieces ? sparseMap(m.pieces, stat.size) : null;
     const stored = m.pieces?.reduce((sum, p) => sum + p.length, 0) ?? stat.size;
     const size = regular ? stored + (map?.length ?? 0) : 0;
     const records = recordsOf(m, size, map !== null);
@@ -101,8 +101,12 @@ export class TarWriter {
 }
 
 /** How many pieces, then offset and length of each, padded. */
-function sparseMap(pieces: NonNullable<TarMember['pieces']>): Buffer {
-  const lines = [pieces.length, ...pieces.flatMap(({ pos, length }) => [pos, length])];
+function sparseMap(pieces: NonNullable<TarMember['pieces']>, size: number): Buffer {
+  const last = pieces.at(-1);
+  // GNU tar takes the end of the last piece for the size of the file.
+  const tail = last && last.pos + last.length === size ? [] : [{ pos: size, length: 0 }];
+  const all = [...pieces, ...tail];
+  const lines = [all.length, ...all.flatMap(({ pos, length }) => [pos, length])];
   const text = Buffer.from(`${lines.join('\n')}\n`);
   return Buffer.concat([text, Buffer.alloc((BLOCK - (text.length % BLOCK)) % BLOCK)]);
 }
@@ -122,7 +126,12 @@ interface Head {
 
 /** The header of headers. */
 const plain = (name: Name): Head => ({
-  name: `PaxHeaders/${name.split('/').filter((p) => p !== '').at(-1) ?? ''}`.slice(0, 99) as Name,
+  name: `PaxHeaders/${
+    name
+      .split('/')
+      .filter((p) => p !== '')
+      .at(-1) ?? ''
+  }`.slice(0, 99) as Name,
   type: 'x',
   size: 0,
   mode: 0o644,
@@ -190,7 +199,8 @@ function header(h: Head): Uint8Array {
 function record(key: string, value: Uint8Array): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`, 'latin1'), value, Buffer.from('\n')]);
   let length = rest.length + 1;
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
+  while (String(length).length + rest.length !== length)
+    length = String(length).length + rest.length;
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
@@ -221,11 +231,11 @@ function recordsOf(m: TarMember, size: number, sparse: boolean): Buffer[] {
   if (stat.gid >= OCTAL_7) add('gid', String(stat.gid));
   const { mtime } = stat;
   if (mtime.nsec !== 0 || mtime.sec < 0 || mtime.sec >= OCTAL_11) add('mtime', timeText(mtime));
-  if (stat.atime.sec !== mtime.sec || stat.atime.nsec !== mtime.nsec) add('atime', timeText(stat.atime));
+  if (stat.atime.sec !== mtime.sec || stat.atime.nsec !== mtime.nsec)
+    add('atime', timeText(stat.atime));
   if (m.hardLink === true) return records;
   for (const { name, value } of m.xattrs) {
     records.push(record(`SCHILY.xattr.${name}`, value));
   }
   return records;
 }
-

@@ -3,7 +3,6 @@
  *
  * Until the command has changed something, what mounting marks is held back (holding-driver.ts).
  */
-import { FsError } from '../base/errno.ts';
 import { Prng } from '../base/prng.ts';
 import { BlockDevice } from '../block/block-device.ts';
 import { ext4BlockSizeOf } from '../fs/ext4/super-read.ts';
@@ -22,6 +21,7 @@ import { mountFileSystem, umount } from '../vfs/namespace.ts';
 import { CliError, causeOf } from './errors.ts';
 import { HoldingDriver } from './holding-driver.ts';
 import { printError } from './output.ts';
+import { ScratchDriver } from './scratch-driver.ts';
 
 const CACHE_SIZE = 256 << 20;
 const PAGE = 4096;
@@ -33,6 +33,8 @@ export interface OpenOptions {
   /** Seed of what is chosen by chance. */
   readonly seed?: number;
   readonly options?: ReadonlyMap<string, string | true>;
+  /** A new image that is thrown away if anything fails: nothing is held back, nothing flushed. */
+  readonly scratch?: boolean;
 }
 
 /** The wall clock stands still; everything else goes on. */
@@ -60,8 +62,10 @@ export class Volume {
     this.image = image;
     this.file = openDevice(image, how.readOnly);
     try {
-      this.holding = how.readOnly ? null : new HoldingDriver(this.file);
-      const device = new BlockDevice(this.holding ?? this.file);
+      const held = !how.readOnly && how.scratch !== true;
+      this.holding = held ? new HoldingDriver(this.file) : null;
+      const direct = how.scratch === true ? new ScratchDriver(this.file) : this.file;
+      const device = new BlockDevice(this.holding ?? direct);
       this.scheduler = new Scheduler({ clock: clockOf(how), chance: chanceOf(how) });
       this.sb = this.scheduler.runToEnd(mountOn(this.scheduler, device, image, how));
       const cred = { ...ROOT_CRED, umask: process.umask() };
@@ -174,5 +178,3 @@ export class Volumes {
     return failed;
   }
 }
-
-export const isFsError = (e: unknown): e is FsError => e instanceof FsError;

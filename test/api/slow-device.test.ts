@@ -1,5 +1,6 @@
 // Goal: a device that answers later works through promises, whatever order it answers in, and is
-// refused clearly by the synchronous face. Method: a RamDevice whose completions wait and are shuffled.
+// refused clearly by the synchronous face. Method: a RamDevice whose completions wait and are
+// shuffled.
 import { expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import type { Bio } from '../../src/block/bio.ts';

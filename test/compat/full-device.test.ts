@@ -1,6 +1,6 @@
-// Goal: when space or the device gives out in the middle of a change of names, the error arrives and
-// the image stays sound. Method: small images filled until ENOSPC in every way names use space; and a
-// device that fails its n-th request, for many n.
+// Goal: when space or the device gives out in the middle of a change of names, the error arrives
+// and the image stays sound. Method: small images filled until ENOSPC in every way names use space;
+// and a device that fails its n-th request, for many n.
 import { expect, test } from 'vitest';
 import { errno, FsError } from '../../src/base/errno.ts';
 import { Prng } from '../../src/base/prng.ts';

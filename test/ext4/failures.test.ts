@@ -19,7 +19,9 @@ import { File, O_RDWR } from '../../src/vfs/file.ts';
 import { makeImage, scratchDir, type TestImage } from '../support/e2fsprogs.ts';
 import { mountDriver, mountFile, type Mounted } from '../support/mounted.ts';
 
-/** A device whose request number `failAt` of one kind fails, and every later one if it is broken. */
+/**
+ * A device whose request number `failAt` of one kind fails, and every later one if it is broken.
+ */
 class FaultyDevice implements BlockDriver {
   readonly size;
   readonly logicalBlockSize = 512;

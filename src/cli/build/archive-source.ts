@@ -2,7 +2,7 @@
 import { type Name, nameToBytes, nameToText } from '../../base/name.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import { CliError } from '../errors.ts';
-import type { Run } from '../sparse.ts';
+import type { Run, Runs } from '../sparse.ts';
 import {
   makeDev,
   S_IFBLK,
@@ -288,14 +288,42 @@ class ArchiveContent implements Content {
     this.dataBytes = pieces.reduce((sum, p) => sum + p.length, 0);
   }
 
-  *runs(buffer: Uint8Array): Generator<Run> {
-    for (const { pos, length, at } of this.pieces) {
-      for (let done = 0; done < length;) {
-        const data = buffer.subarray(0, Math.min(buffer.length, length - done));
-        readInto(this.a, at + done, data);
-        yield { pos: pos + done, data };
-        done += data.length;
+  runs(buffer: Uint8Array<ArrayBuffer>): Runs {
+    return new PieceRuns(this.a, this.pieces, buffer);
+  }
+}
+
+class PieceRuns implements Runs {
+  private readonly a: Archive;
+  private readonly pieces: readonly Piece[];
+  private readonly buffer: Uint8Array<ArrayBuffer>;
+  private index = 0;
+  /** Of the present piece. */
+  private done = 0;
+
+  constructor(a: Archive, pieces: readonly Piece[], buffer: Uint8Array<ArrayBuffer>) {
+    this.a = a;
+    this.pieces = pieces;
+    this.buffer = buffer;
+  }
+
+  next(): Run | null {
+    for (let piece = this.pieces[this.index]; piece; piece = this.pieces[++this.index]) {
+      const { pos, length, at } = piece;
+      if (this.done < length) {
+        const data = this.buffer.subarray(0, Math.min(this.buffer.length, length - this.done));
+        readInto(this.a, at + this.done, data);
+        const run = { pos: pos + this.done, data };
+        this.done += data.length;
+        return run;
       }
+      this.done = 0;
     }
+    return null;
+  }
+
+  /** The archive stays open for the next one. */
+  close(): void {
+    this.index = this.pieces.length;
   }
 }

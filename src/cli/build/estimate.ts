@@ -1,6 +1,6 @@
 /**
- * How large must an image be for what shall go into it? Counted, not guessed: data and directories in
- * blocks, then what the plan of mkfs needs beside them.
+ * How large must an image be for what shall go into it? Counted, not guessed: data and directories
+ * in blocks, then what the plan of mkfs needs beside them.
  */
 import { hasFeature } from '../../fs/ext4/features.ts';
 import { baseMeta, type MkfsOptions, type Plan, planFs } from '../../fs/ext4/mkfs/plan.ts';
@@ -10,7 +10,9 @@ import type { Item } from './item.ts';
 const MIB = 1 << 20;
 /** Symlinks up to this many bytes live in the inode. */
 const FAST_SYMLINK = 59;
-/** Bytes of a directory entry before its name; of the fullest index that splitting leaves behind. */
+/**
+ * Bytes of a directory entry before its name; of the fullest index that splitting leaves behind.
+ */
 const DIRENT_HEAD = 8;
 const SPLIT_FILL = 0.5;
 
@@ -49,7 +51,9 @@ export function needOf(root: Item, blockSize: number, cluster: number, o: MkfsOp
   return need;
 }
 
-/** Blocks that hold the map of a file: of pointers one for each 256 and more, of extents hardly any. */
+/**
+ * Blocks that hold the map of a file: of pointers one for each 256 and more, of extents hardly any.
+ */
 const mapBlocks = (blocks: number, blockSize: number, o: MkfsOptions): number => {
   const pointers = o.type === 'ext2' || o.type === 'ext3';
   if (!pointers) return blocks > 8192 ? up(blocks, 8192) : 0;

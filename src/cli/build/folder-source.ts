@@ -1,10 +1,9 @@
 /** A folder of the host as a source. */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { nameToText, type Name } from '../../base/name.ts';
 import { causeOf, CliError } from '../errors.ts';
-import { HostTree, hostPath } from '../host-tree.ts';
+import { HostTree } from '../host-tree.ts';
 import { joinPath } from '../location.ts';
-import { nonZero, type Run } from '../sparse.ts';
+import { DataRuns, type Runs } from '../sparse.ts';
 import { isDir, isLink, isReg, S_IFBLK, S_IFCHR, type Stat } from '../tree.ts';
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
@@ -64,7 +63,7 @@ function itemOf(
   if (!o.fixedAtime) item.atime = stat.atime;
   if (isReg(stat)) {
     item.size = stat.size;
-    item.content = new HostContent(from, stat);
+    item.content = new HostContent(host, from, stat);
   } else if (isLink(stat)) {
     item.target = host.readlink(from);
   } else if (item.type === S_IFCHR || item.type === S_IFBLK) {
@@ -77,32 +76,18 @@ function itemOf(
 /** A regular file of the host, opened when its turn comes. */
 class HostContent implements Content {
   readonly dataBytes: number;
+  private readonly host: HostTree;
   private readonly path: Name;
-  private readonly size: number;
+  private readonly stat: Stat;
 
-  constructor(path: Name, stat: Stat) {
+  constructor(host: HostTree, path: Name, stat: Stat) {
+    this.host = host;
     this.path = path;
-    this.size = stat.size;
+    this.stat = stat;
     this.dataBytes = Math.min(stat.size, stat.blocks * 512);
   }
 
-  *runs(buffer: Uint8Array): Generator<Run> {
-    const { size } = this;
-    if (size === 0) return;
-    const sparse = this.dataBytes < size;
-    const fd = openSync(hostPath(this.path), 'r');
-    try {
-      for (let pos = 0; pos < size;) {
-        const n = readSync(fd, buffer, 0, Math.min(buffer.length, size - pos), pos);
-        if (n === 0)
-          throw new CliError('EIO', `${nameToText(this.path)}: it became shorter meanwhile`);
-        const data = buffer.subarray(0, n);
-        if (sparse) yield* nonZero(data, pos);
-        else yield { pos, data };
-        pos += n;
-      }
-    } finally {
-      closeSync(fd);
-    }
+  runs(buffer: Uint8Array<ArrayBuffer>): Runs {
+    return new DataRuns(this.host.open(this.path), this.stat, buffer);
   }
 }

@@ -4,13 +4,13 @@
  */
 import type { Name } from '../../base/name.ts';
 import type { Timespec } from '../../sched/clock.ts';
-import type { Run } from '../sparse.ts';
+import type { Runs } from '../sparse.ts';
 import { S_IFDIR, S_IFMT, S_IFREG, type Xattr } from '../tree.ts';
 
 /** The bytes of a regular file. */
 export interface Content {
   /** Data without its holes, in pieces that fit the buffer, in order. */
-  runs(buffer: Uint8Array): Iterable<Run>;
+  runs(buffer: Uint8Array<ArrayBuffer>): Runs;
   /** Bytes that are surely not holes, as far as that is known beforehand. */
   readonly dataBytes: number;
 }

@@ -61,7 +61,7 @@ export class MergedTree {
     const name = parts.pop();
     if (name === undefined || !name.startsWith(WHITEOUT)) return false;
     const dir = this.walk(parts, path, false);
-    if (dir?.children == null) return true;
+    if (!dir?.children) return true;
     if (name === OPAQUE) this.pruneAll(dir);
     else this.prune(dir, name.slice(WHITEOUT.length) as Name);
     return true;
@@ -84,7 +84,9 @@ export class MergedTree {
     return dir;
   }
 
-  /** Walk down as if this tree were the root; with `make`, directories that are missing come to be. */
+  /**
+   * Walk down as if this tree were the root; with `make`, directories that are missing come to be.
+   */
   private walk(parts: readonly Name[], path: Name, make: boolean): Item | null {
     const todo = [...parts].reverse();
     const above: Item[] = [];

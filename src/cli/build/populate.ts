@@ -17,7 +17,7 @@ import { sortNames } from '../image-tree.ts';
 import { joinPath } from '../location.ts';
 import { S_IFLNK } from '../tree.ts';
 import type { Volume } from '../volume.ts';
-import type { Item } from './item.ts';
+import type { Content, Item } from './item.ts';
 
 const CHUNK = 1 << 20;
 /** Set-id and sticky bits, which a change of owner would take away. */
@@ -128,15 +128,7 @@ export class Populator {
     const flags = O_WRONLY | O_CREAT | O_EXCL;
     const fd = yield* sysOpen(this.p, name, flags, item.mode & 0o777, dirfd);
     try {
-      let end = 0;
-      for (const { data, pos } of item.content?.runs(this.buffer) ?? []) {
-        for (let done = 0; done < data.length;) {
-          const rest = done === 0 ? data : data.subarray(done);
-          done += yield* sysPwrite(this.p, fd, rest, pos + done);
-        }
-        end = pos + data.length;
-        this.moved(data.length);
-      }
+      const end = item.content ? yield* this.contents(fd, item.content) : 0;
       if (end < item.size) yield* sysFtruncate(this.p, fd, item.size);
       if (item.mode & SPECIAL_BITS) yield* sysFchmod(this.p, fd, item.mode & 0o7777);
       for (const x of item.xattrs) yield* sysFsetxattr(this.p, fd, x.name, x.value);
@@ -144,6 +136,26 @@ export class Populator {
     } finally {
       yield* sysClose(this.p, fd);
     }
+  }
+
+  /** @returns where the data ends */
+  private *contents(fd: number, content: Content): Op<number> {
+    const runs = content.runs(this.buffer);
+    let end = 0;
+    try {
+      for (let run = runs.next(); run !== null; run = runs.next()) {
+        const { data, pos } = run;
+        for (let done = 0; done < data.length;) {
+          const rest = done === 0 ? data : data.subarray(done);
+          done += yield* sysPwrite(this.p, fd, rest, pos + done);
+        }
+        end = pos + data.length;
+        this.moved(data.length);
+      }
+    } finally {
+      runs.close();
+    }
+    return end;
   }
 
   private actAs({ uid, gid }: Item): void {

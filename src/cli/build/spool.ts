@@ -1,7 +1,7 @@
 /**
- * Archives as files that can be read at any place: compressed ones, and standard input, are unpacked
- * into a file without a name first. So links may lead forwards, and the size is known before the
- * first byte is written.
+ * Archives as files that can be read at any place: compressed ones, and standard input, are
+ * unpacked into a file without a name first. So links may lead forwards, and the size is known
+ * before the first byte is written.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {

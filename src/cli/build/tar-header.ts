@@ -1,7 +1,8 @@
 /**
  * One header of a tar archive: ustar, GNU, and the records of PAX.
  *
- * Everything is kept as bytes: names need not be text, and the values of extended attributes are not.
+ * Everything is kept as bytes: names need not be text, and the values of extended attributes are
+ * not.
  * @source POSIX.1-2024 pax, "ustar Interchange Format", "pax Header Block"; GNU tar manual,
  *   "Basic Tar Format" and "Sparse Formats"
  */
@@ -62,7 +63,9 @@ function sumIsRight(block: Uint8Array): boolean {
     unsigned += byte;
     signed += byte < 128 ? byte : byte - 256;
   }
-  const want = tarNumber(block, 148, 8);
+  const digits = /^ *([0-7]+) *$/.exec(text(block, 148, 8))?.[1];
+  if (digits === undefined) return false;
+  const want = parseInt(digits, 8);
   return want === unsigned || want === signed;
 }
 
@@ -93,8 +96,8 @@ export function parseHeader(block: Uint8Array): TarHeader {
 }
 
 /**
- * The records of a PAX header, in order: `LENGTH KEY=VALUE\n`, the length counting all of it. A value
- * is a byte string.
+ * The records of a PAX header, in order: `LENGTH KEY=VALUE\n`, the length counting all of it. A
+ * value is a byte string.
  */
 export function parsePax(data: Uint8Array): [key: string, value: Name][] {
   const records: [string, Name][] = [];

@@ -16,7 +16,10 @@ const PROGRAM = fileURLToPath(new URL('../bench/main.js', import.meta.url));
 export function bench(cli: Cli, names: readonly string[], o: BenchCommandOptions): void {
   if (!existsSync(PROGRAM)) {
     const what = names.length > 0 ? names.join(', ') : 'any';
-    cli.fail('bench', new CliError('ENOENT', `no such case: ${what}: the benchmarks are not installed`));
+    cli.fail(
+      'bench',
+      new CliError('ENOENT', `no such case: ${what}: the benchmarks are not installed`),
+    );
     return;
   }
   const flags = [...(cli.json ? ['--json'] : []), ...(o.quick === true ? ['--quick'] : [])];

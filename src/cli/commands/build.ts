@@ -24,6 +24,7 @@ import { HostTree } from '../host-tree.ts';
 import { type Identity, identityOf, mkfsOptions, type MkfsWords } from '../mkfs-words.ts';
 import { print, printJson } from '../output.ts';
 import { Progress } from '../progress.ts';
+import { ScratchDriver } from '../scratch-driver.ts';
 import { uuidText } from '../uuid.ts';
 import { Volume } from '../volume.ts';
 
@@ -161,17 +162,23 @@ class Builder {
     try {
       const rootOwner = options.rootOwner ?? { uid: root.uid, gid: root.gid };
       const all = { ...options, rootOwner, rootMode: root.mode & 0o7777 };
-      new Scheduler().runToEnd(makeFs(new BlockDevice(file), all, identity, fresh));
+      new Scheduler().runToEnd(
+        makeFs(new BlockDevice(new ScratchDriver(file)), all, identity, fresh),
+      );
     } finally {
       file.close();
     }
     if (options.rootOwner) Object.assign(root, options.rootOwner);
     forget(root);
     const time = identity.epoch === null ? {} : { time: identity.epoch };
-    const volume = new Volume(target, { readOnly: false, seed: identity.seed, ...time });
+    const volume = new Volume(target, {
+      readOnly: false,
+      scratch: true,
+      seed: identity.seed,
+      ...time,
+    });
     const progress = new Progress('writing', need.bytes, true);
     try {
-      volume.keep();
       new Populator(volume, (n) => {
         progress.add(n);
       }).fill(root);

@@ -32,7 +32,13 @@ export function check(cli: Cli, image: string, o: CheckCommandOptions): void {
   let found = 0;
   const onProblem = (problem: Problem): void => {
     found++;
-    if (cli.json) printJson({ problem: problem.code, text: problem.text, phase: problem.phase, ...problem.place });
+    if (cli.json)
+      printJson({
+        problem: problem.code,
+        text: problem.text,
+        phase: problem.phase,
+        ...problem.place,
+      });
     else if (o.quiet !== true) print(problemLine(problem));
   };
   try {
@@ -81,7 +87,8 @@ function problemLine({ code, text, place }: Problem): string {
 }
 
 function say(image: string, s: CheckSummary): void {
-  const verdict = s.problems === 0 ? 'clean' : `${s.problems} ${s.problems === 1 ? 'problem' : 'problems'}`;
+  const verdict =
+    s.problems === 0 ? 'clean' : `${s.problems} ${s.problems === 1 ? 'problem' : 'problems'}`;
   const inodes = `${s.inodesUsed}/${s.inodesTotal} inodes`;
   const what = `${s.files} files, ${s.directories} directories`;
   print(`${image}: ${verdict}, ${inodes} (${what}), ${s.blocksUsed}/${s.blocksTotal} blocks`);

@@ -1,5 +1,13 @@
 /** extents: where the blocks of files are. @source filefrag(8) */
-import { FIEMAP_EXTENT_DATA_INLINE, FIEMAP_EXTENT_DELALLOC, FIEMAP_EXTENT_LAST, FIEMAP_EXTENT_NOT_ALIGNED, FIEMAP_EXTENT_SHARED, FIEMAP_EXTENT_UNKNOWN, FIEMAP_EXTENT_UNWRITTEN } from '../../iomap/seek.ts';
+import {
+  FIEMAP_EXTENT_DATA_INLINE,
+  FIEMAP_EXTENT_DELALLOC,
+  FIEMAP_EXTENT_LAST,
+  FIEMAP_EXTENT_NOT_ALIGNED,
+  FIEMAP_EXTENT_SHARED,
+  FIEMAP_EXTENT_UNKNOWN,
+  FIEMAP_EXTENT_UNWRITTEN,
+} from '../../iomap/seek.ts';
 import { sysClose } from '../../syscall/open.ts';
 import { sysFiemap } from '../../syscall/stat.ts';
 import type { FiemapExtent } from '../../vfs/inode.ts';
@@ -34,7 +42,8 @@ export function extents(cli: Cli, paths: readonly string[], o: ExtentsOptions): 
     cli.each(places, ({ image, path }) => {
       const tree = cli.image(image);
       const stat = tree.stat(path);
-      if (!isReg(stat) && !isDir(stat)) throw new CliError('EINVAL', 'neither a file nor a directory');
+      if (!isReg(stat) && !isDir(stat))
+        throw new CliError('EINVAL', 'neither a file nor a directory');
       const found = extentsOf(tree, path);
       if (cli.json) showJson(tree.show(path), stat, found);
       else show(tree.show(path), stat, found, o.bytes === true ? 1 : tree.volume.sb.blockSize);
@@ -92,13 +101,15 @@ function show(path: string, stat: Stat, found: readonly FiemapExtent[], unit: nu
   if (found.some(isInline)) print('  inline: the data is in the inode');
   const range = (from: number, length: number): string =>
     `${from / unit}..${Math.max(from, from + length - unit) / unit}`;
-  const rows = found.filter((e) => !isInline(e)).map((e, i) => [
-    String(i),
-    range(e.logical, e.length),
-    range(e.physical, e.length),
-    String(e.length / unit),
-    flagNames(e.flags).join(','),
-  ]);
+  const rows = found
+    .filter((e) => !isInline(e))
+    .map((e, i) => [
+      String(i),
+      range(e.logical, e.length),
+      range(e.physical, e.length),
+      String(e.length / unit),
+      flagNames(e.flags).join(','),
+    ]);
   const head = ['ext', 'logical', 'physical', 'length', 'flags'];
   if (rows.length > 0) for (const line of columns([head, ...rows], [4])) print(`  ${line}`);
   const n = fragments(found);

@@ -11,7 +11,16 @@ import type { ImageTree } from '../image-tree.ts';
 import { baseName, imageLocation, joinPath } from '../location.ts';
 import { printJson, writeBytes } from '../output.ts';
 import { Progress } from '../progress.ts';
-import { isDir, isLink, isReg, type Reader, S_IFMT, S_IFSOCK, type Stat, statOrNull } from '../tree.ts';
+import {
+  isDir,
+  isLink,
+  isReg,
+  type Reader,
+  S_IFMT,
+  S_IFSOCK,
+  type Stat,
+  statOrNull,
+} from '../tree.ts';
 import { TarWriter } from '../tar-writer.ts';
 import { sysStatfs } from '../../syscall/stat.ts';
 
@@ -24,7 +33,8 @@ const isTar = (output: string): boolean => output === '-' || output.endsWith('.t
 
 export function extract(cli: Cli, source: string, o: ExtractOptions): void {
   const { image, path } = imageLocation(source);
-  if (cli.json && o.output === '-') throw new CliError('EINVAL', '--json and a tar both want standard output');
+  if (cli.json && o.output === '-')
+    throw new CliError('EINVAL', '--json and a tar both want standard output');
   cli.withImages([], () => {
     cli.each([{ image, path }], () => {
       const tree = cli.image(image);
@@ -33,7 +43,8 @@ export function extract(cli: Cli, source: string, o: ExtractOptions): void {
         const files = isTar(o.output)
           ? toTarFile(cli, tree, path, o.output, progress)
           : toFolder(cli, tree, path, o, progress);
-        if (cli.json) printJson({ command: 'extract', output: o.output, files, ok: cli.status === 0 });
+        if (cli.json)
+          printJson({ command: 'extract', output: o.output, files, ok: cli.status === 0 });
       } finally {
         progress.stop();
       }
@@ -80,7 +91,9 @@ function toFolder(
   });
   copier.copy(path, isDir(stat) ? output : joinPath(output, baseName(path)));
   if (copier.lostXattrs > 0) {
-    cli.note(`extended attributes of ${copier.lostXattrs} files stayed behind: a tar file keeps them`);
+    cli.note(
+      `extended attributes of ${copier.lostXattrs} files stayed behind: a tar file keeps them`,
+    );
   }
   return copier.files;
 }
@@ -100,7 +113,7 @@ function toTarFile(
   let open = true;
   try {
     const sink = (data: Uint8Array): void => {
-      for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
+      for (let at = 0; at < data.length;) at += writeSync(fd, data, at);
     };
     const files = new Archiver(cli, tree, new TarWriter(sink), progress).all(path);
     closeSync(fd);
@@ -199,7 +212,7 @@ class Archiver {
 
   private contents(reader: Reader, pieces: readonly { pos: number; length: number }[]): void {
     for (const { pos, length } of pieces) {
-      for (let done = 0; done < length; ) {
+      for (let done = 0; done < length;) {
         const want = this.buffer.subarray(0, Math.min(this.buffer.length, length - done));
         const n = reader.read(want, pos + done);
         if (n === 0) throw new CliError('EIO', 'the file ends too early');
@@ -214,7 +227,7 @@ class Archiver {
 /** Where a file has data. */
 function piecesOf(reader: Reader, { size }: Stat): { pos: number; length: number }[] {
   const pieces: { pos: number; length: number }[] = [];
-  for (let pos = 0; pos < size; ) {
+  for (let pos = 0; pos < size;) {
     const data = reader.nextData(pos);
     if (data === null) break;
     const end = Math.min(data.end, size);

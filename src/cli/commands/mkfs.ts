@@ -62,8 +62,8 @@ function deviceSize(image: string): number {
 }
 
 /**
- * Make the file system. A file that did not exist is gone again after a failure; one that did is not
- * touched before the plan stands.
+ * Make the file system. A file that did not exist is gone again after a failure; one that did is
+ * not touched before the plan stands.
  */
 function formatImage(
   image: string,

@@ -1,5 +1,6 @@
-// Goal: entries of one area behave as the format says, without any image. Method: a block in memory,
-// filled and emptied at random against a plain set; and every field of an entry damaged in turn.
+// Goal: entries of one area behave as the format says, without any image. Method: a block in
+// memory, filled and emptied at random against a plain set; and every field of an entry damaged in
+// turn.
 import { expect, test } from 'vitest';
 import { nameToBytes, asciiName } from '../../base/name.ts';
 import { Prng } from '../../base/prng.ts';

@@ -152,7 +152,9 @@ function* findLinear(dir: Ext4Inode, name: Ext4Filename): Op<FoundEntry | null> 
   return null;
 }
 
-/** Blocks of the directory that the hole at `lblk` takes: a wrong size must not cost a long walk. */
+/**
+ * Blocks of the directory that the hole at `lblk` takes: a wrong size must not cost a long walk.
+ */
 export function* holeLength(dir: Ext4Inode, lblk: Lblk): Op<number> {
   const end = Math.floor(dir.size / dir.sb.geo.blockSize);
   return Math.min(yield* ext4SkipHole(dir, lblk), Math.max(end, lblk + 1)) - lblk;
