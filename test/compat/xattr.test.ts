@@ -62,7 +62,9 @@ function kernelAttrs(dir: string, file: string): Record<string, string> {
   const code =
     'import os,sys,json\np=sys.argv[1]\n' +
     'print(json.dumps({n: os.getxattr(p,n).hex() for n in os.listxattr(p)}))';
-  return JSON.parse(execFileSync('python3', ['-c', code, dir + file], { encoding: 'utf8' }));
+  return JSON.parse(
+    execFileSync('python3', ['-c', code, dir + file], { maxBuffer: 1 << 28, encoding: 'utf8' }),
+  );
 }
 
 for (const [kind, args, sizes] of KINDS) {

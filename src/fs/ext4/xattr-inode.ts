@@ -10,8 +10,9 @@
 import { corrupted } from '../../base/errno.ts';
 import { ino as toIno, lblk as toLblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
+import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
-import { iput } from '../../vfs/inode-cache.ts';
+import { iput, iputInside } from '../../vfs/inode-cache.ts';
 import { ext4Bread } from './bread.ts';
 import { eaInodeValueHash } from './checksum.ts';
 import { EXT4_EA_INODE_FL, EXT4_EXTENTS_FL, Inode as RawInode, S_IFREG } from './disk/inode.ts';
@@ -41,9 +42,25 @@ import { ext4OrphanAdd } from './orphan.ts';
  */
 export type DeadInodes = Ext4Inode[];
 
-/** @context No handle is open. */
-export function* putDead(dead: DeadInodes): Op<void> {
-  for (const ea of dead.splice(0)) yield* iput(ea);
+/** @context No handle is open. @param evicting  inside evictInode of the inode that had them */
+export function* putDead(dead: DeadInodes, evicting = false): Op<void> {
+  for (const ea of dead.splice(0)) yield* evicting ? iputInside(ea) : iput(ea);
+}
+
+/** What a value adds to the i_blocks of each inode that has it. */
+const eaInodeSectors = (owner: Ext4Inode, size: number): number => {
+  const cluster = owner.sb.geo.blockSize * 2 ** owner.sb.geo.clusterBits;
+  return (Math.ceil(size / cluster) * cluster) / 512;
+};
+
+/** The owner has the value now, or (`by` -1) no more. @source fs/ext4/xattr.c:round_up_cluster() */
+export function eaInodeCharge(owner: Ext4Inode, size: number, by: 1 | -1): void {
+  owner.blocks = Math.max(0, owner.blocks + by * eaInodeSectors(owner, size));
+}
+
+/** Lustre's old form: the value belongs to one inode, which does not count it. */
+function isLustre(owner: Ext4Inode, ea: Ext4Inode, { view }: BufferHead, at: number): boolean {
+  return RawInode.i_mtime.get(view, at) >>> 0 === owner.ino && ea.generation === owner.generation;
 }
 
 /** What an entry says of a value that is elsewhere. */
@@ -98,9 +115,7 @@ function* checkValue(
   try {
     const hash = eaInodeValueHash(ea.sb.csumSeed, value);
     if (hash !== eaInodeHash(bh.view, at)) {
-      const lustre =
-        RawInode.i_mtime.get(bh.view, at) >>> 0 === owner.ino && ea.generation === owner.generation;
-      if (lustre) return;
+      if (isLustre(owner, ea, bh, at)) return;
       throw corrupted('ext4_inode', 'i_atime', { ino: ea.ino, why: 'hash of the value' });
     }
     const fits =
@@ -180,6 +195,18 @@ function* abandon(handle: Handle, ea: Ext4Inode, dead: DeadInodes): Op<void> {
 /** One more entry refers to the value (its block was copied). @throws EUCLEAN */
 export function* eaInodeHold(handle: Handle, owner: Ext4Inode, inum: number): Op<void> {
   yield* changeCount(handle, owner, inum, 1, []);
+}
+
+/** An entry of `owner` goes: its value of `size` bytes is no more in i_blocks, if it was. */
+export function* eaInodeUncharge(owner: Ext4Inode, inum: number, size: number): Op<void> {
+  const ea = yield* ext4Iget(owner.sb, toIno(inum), { eaInode: true });
+  try {
+    const { bh, at } = yield* ext4GetInodeLoc(ea);
+    if (!isLustre(owner, ea, bh, at)) eaInodeCharge(owner, size, -1);
+    bh.put();
+  } finally {
+    yield* iput(ea);
+  }
 }
 
 /**

@@ -15,7 +15,14 @@ import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4MarkInodeDirty, ext4ReserveInodeWrite } from './inode.ts';
 import { xattrBlock, xattrBlockRelease, xattrBlockStore } from './xattr-block.ts';
 import { ibodyArea, ibodyStore } from './xattr-ibody.ts';
-import { type DeadInodes, eaInodeCreate, eaInodeDrop, eaInodeRead } from './xattr-inode.ts';
+import {
+  type DeadInodes,
+  eaInodeCharge,
+  eaInodeCreate,
+  eaInodeDrop,
+  eaInodeUncharge,
+  eaInodeRead,
+} from './xattr-inode.ts';
 import {
   type XattrArea,
   type XattrFact,
@@ -154,7 +161,10 @@ export function* ext4XattrSet(
     const change = { handle, inode, index, name, dead };
     if (value) yield* store(change, value, old);
     else yield* remove(change, old?.inBlock ?? false);
-    if (old && old.fact.inum !== 0) yield* eaInodeDrop(handle, inode, old.fact.inum, dead);
+    if (old && old.fact.inum !== 0) {
+      yield* eaInodeUncharge(inode, old.fact.inum, old.fact.size);
+      yield* eaInodeDrop(handle, inode, old.fact.inum, dead);
+    }
     inode.ctime = inode.sb.now();
     inode.version++;
     yield* ext4MarkInodeDirty(handle, inode);
@@ -217,6 +227,7 @@ function* store(c: Change, bytes: Uint8Array, old: Found | null): Op<void> {
     if (!placed) yield* eaInodeDrop(handle, inode, inum, dead);
   }
   if (!placed) throw errno('ENOSPC', { ino: inode.ino });
+  eaInodeCharge(inode, bytes.length, 1);
 }
 
 /**
