@@ -133,8 +133,13 @@ export function* iput(inode: Inode): Op<void> {
   if (!iputNowait(inode)) yield* evict(inode);
 }
 
+/** iput() inside evictInode of another inode, which has passed the gate of the freezer already. */
+export function* iputInside(inode: Inode): Op<void> {
+  if (!iputNowait(inode)) yield* evict(inode, true);
+}
+
 /** The last reference goes and the inode with it. */
-function* evict(inode: Inode): Op<void> {
+function* evict(inode: Inode, inside = false): Op<void> {
   const { sb } = inode;
   assert(inode.count <= 1 && (inode.state & I_FREEING) === 0);
   inode.count = 0;
@@ -145,11 +150,11 @@ function* evict(inode: Inode): Op<void> {
   }
   sb.dirtyInodes.delete(inode);
   const { writers } = sb;
-  if (!writers.tryStart(FREEZE_FS)) yield* writers.start(FREEZE_FS);
+  if (!inside && !writers.tryStart(FREEZE_FS)) yield* writers.start(FREEZE_FS);
   try {
     yield* sb.sops.evictInode(inode);
   } finally {
-    writers.end(FREEZE_FS);
+    if (!inside) writers.end(FREEZE_FS);
     discard(inode);
   }
 }

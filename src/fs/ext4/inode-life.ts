@@ -66,6 +66,6 @@ function* deleteInode(inode: Ext4Inode): Op<void> {
     yield* ext4FreeInode(handle, inode);
   } finally {
     yield* ext4JournalStop(handle);
-    yield* putDead(dead);
+    yield* putDead(dead, true);
   }
 }
