@@ -20,7 +20,7 @@ import type { Op } from './sched/op.ts';
 import { Scheduler } from './sched/scheduler.ts';
 import { sysExit } from './syscall/open.ts';
 import { Process } from './syscall/process.ts';
-import { sysSync } from './syscall/sync.ts';
+import { syncReporting } from './syscall/sync.ts';
 import type { Cred } from './vfs/cred.ts';
 import { mountFileSystem, umount } from './vfs/namespace.ts';
 import type { SuperBlock } from './vfs/super.ts';
@@ -82,12 +82,12 @@ export class Volume {
     yield* umount(this.sb);
   }
 
-  /** Everything written so far is durable when this resolves. */
+  /** Everything written so far is durable when this resolves. @throws EIO, ENOSPC it is not */
   sync(): Promise<void> {
-    return this.bridge.promise({ syscall: 'sync', op: sysSync(this.process) });
+    return this.bridge.promise({ syscall: 'sync', op: syncReporting(this.process) });
   }
   syncSync(): void {
-    this.bridge.sync({ syscall: 'sync', op: sysSync(this.process) });
+    this.bridge.sync({ syscall: 'sync', op: syncReporting(this.process) });
   }
 
   /** Write everything, unmount, close the image. Open descriptors of the volume are closed. */

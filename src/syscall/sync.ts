@@ -23,14 +23,27 @@ export const sysSyncfs = (p: Process, fd: number): Op<void> =>
 
 /** All file systems from the process's root down. Reports nothing, as sync(2) does not. */
 export function* sysSync(p: Process): Op<void> {
+  yield* syncMounted(p);
+}
+
+/** The same for who wants to know. @throws EIO, ENOSPC the first failure, after all was tried */
+export function* syncReporting(p: Process): Op<void> {
+  const error = yield* syncMounted(p);
+  if (error) throw error;
+}
+
+function* syncMounted(p: Process): Op<FsError | null> {
   enter(p);
+  let first: FsError | null = null;
   for (const sb of mounted(p.root.sb)) {
     try {
       yield* syncFilesystem(sb);
     } catch (e) {
       if (!(e instanceof FsError)) throw e;
+      first ??= e;
     }
   }
+  return first;
 }
 
 /** A file system and those that are mounted on it. */

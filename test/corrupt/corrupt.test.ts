@@ -151,6 +151,15 @@ test('the images contain every record', () => {
   expect(missing).toEqual([]);
 });
 
+test.each(present)('%s: used without damage, it stays sound', (name) => {
+  const { errors, mounted, device } = use(goldenImage(name), true);
+  expect(mounted).toBe(true);
+  expect(errors.filter((e) => e.startsWith('EUCLEAN'))).toEqual([]);
+  if (!judged) return;
+  const { status, output } = fsckDevice(device.toRam(), join(scratchDir(), 'image'));
+  expect(status, output).toBe(0);
+});
+
 test.each(present)(
   '%s: every field of every record',
   (name) => {

@@ -42,7 +42,9 @@ export const ext4Aops: AddressSpaceOperations = {
     yield* iomapReadahead(rac, ext4IomapOps);
   },
 
-  writepages: (mapping, wbc) => iomapWritepages(mapping, wbc, ext4WritebackOps),
+  *writepages(mapping, wbc) {
+    yield* iomapWritepages(mapping, wbc, ext4WritebackOps);
+  },
   dirtyFolio: iomapDirtyFolio,
   releaseFolio: iomapReleaseFolio,
   invalidateFolio: iomapInvalidateFolio,
