@@ -8,7 +8,7 @@ import { checkEmpty, checkTree } from './cases/check.ts';
 import { create } from './cases/create.ts';
 import { lookup, lookupRandom } from './cases/lookup.ts';
 import { memoryBuild, memoryCheck, memoryNames } from './cases/memory.ts';
-import { mkfs } from './cases/mkfs.ts';
+import { mkfs, mkfsCall } from './cases/mkfs.ts';
 import { read1m, read4k, read4kWide } from './cases/read.ts';
 import { type Case, Missing, type Row, type Stage } from './case.ts';
 import { ground, machine } from './host.ts';
@@ -18,6 +18,7 @@ import { heading, line } from './report.ts';
 export const cases: readonly Case[] = [
   build,
   mkfs,
+  mkfsCall,
   checkEmpty,
   checkTree,
   read4k,
