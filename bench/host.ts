@@ -6,6 +6,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { cpus, homedir, release, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { Missing } from './case.ts';
+import { sampleOf } from './measure.ts';
 
 /** statfs.f_type of the file systems that the peer usually runs on. */
 const FILE_SYSTEMS: Readonly<Record<number, string>> = {
@@ -89,10 +90,21 @@ export function foliofs(args: readonly string[]): void {
   run(process.execPath, [ourCommand(), ...args]);
 }
 
-/** Loaded before a program: writes the peak of its memory to descriptor 3 when it ends. */
-const WATCH =
-  `import { writeSync } from 'node:fs';` +
-  `process.on('exit', () => writeSync(3, String(process.resourceUsage().maxRSS)));`;
+/**
+ * Loaded before a program: writes the peak of its memory, KiB, to descriptor 3 when it ends. Linux
+ * lets getrusage's maxRSS begin with what the parent had; VmHWM is the program's own.
+ */
+const WATCH = `
+import { readFileSync, writeSync } from 'node:fs';
+const peak = () => {
+  try {
+    return /VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1];
+  } catch {
+    return String(process.resourceUsage().maxRSS);
+  }
+};
+process.on('exit', () => writeSync(3, peak()));
+`;
 
 /** Peak resident memory of a Node program that ran to its end, in MiB. */
 function peakOf(args: readonly string[]): number {
@@ -112,6 +124,16 @@ function peakOf(args: readonly string[]): number {
 export function growthOf(args: readonly string[]): number {
   const main = ourCommand();
   return peakOf([main, ...args]) - peakOf([main, '--version']);
+}
+
+/** Milliseconds that a Node program takes which does nothing: part of every command of ours. */
+export function startTime(): number {
+  const times = Array.from({ length: 7 }, () => {
+    const start = performance.now();
+    run(process.execPath, ['-e', '0']);
+    return performance.now() - start;
+  });
+  return sampleOf(times).median;
 }
 
 export interface Machine {

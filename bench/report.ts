@@ -2,7 +2,7 @@
  * The table: a line a case, printed as soon as it is measured.
  */
 import type { Row } from './case.ts';
-import type { Machine } from './host.ts';
+import { type Machine, startTime } from './host.ts';
 
 const COLUMNS = [13, 20, 12, 8, 12, 8, 7, 7] as const;
 const NAMES = ['case', 'peer', 'ours', '+-', 'peer takes', '+-', 'ratio', 'goal'];
@@ -14,9 +14,11 @@ const cells = (texts: readonly string[]): string =>
 
 /** What the numbers hold for. */
 export function heading(m: Machine, on: string, quick: boolean): string {
+  const start = startTime().toFixed(0);
   const lines = [
     `${m.cpu}, ${m.cores} cores, Linux ${m.kernel}, Node ${m.node}; images and peers on ${on}.`,
     "Time of one operation, median of the rounds; ratio: our time by the peer's, smaller is better.",
+    `Commands (build, mkfs, check) begin with the start of Node: ${start} ms when it does nothing.`,
   ];
   if (quick) lines.push('Quick: the sizes are too small to prove anything.');
   return [...lines, '', cells(NAMES)].join('\n');

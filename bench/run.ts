@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { build } from './cases/build.ts';
 import { checkEmpty, checkTree } from './cases/check.ts';
 import { create } from './cases/create.ts';
-import { lookup } from './cases/lookup.ts';
+import { lookup, lookupRandom } from './cases/lookup.ts';
 import { memoryBuild, memoryCheck, memoryNames } from './cases/memory.ts';
 import { mkfs } from './cases/mkfs.ts';
-import { read1m, read4k } from './cases/read.ts';
+import { read1m, read4k, read4kWide } from './cases/read.ts';
 import { type Case, Missing, type Row, type Stage } from './case.ts';
 import { ground, machine } from './host.ts';
 import { compare, type Sample } from './measure.ts';
@@ -21,9 +21,11 @@ export const cases: readonly Case[] = [
   checkEmpty,
   checkTree,
   read4k,
+  read4kWide,
   read1m,
   create,
   lookup,
+  lookupRandom,
   memoryBuild,
   memoryCheck,
   memoryNames,

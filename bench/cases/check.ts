@@ -32,7 +32,7 @@ const checkOf = (
   },
 });
 
-export const checkEmpty = checkOf('check', 'check of that image', (_, image) => [image, '20G']);
+export const checkEmpty = checkOf('check', 'check of an empty 20 GB', (_, image) => [image, '20G']);
 
 export const checkTree = checkOf('check-tree', 'check of 5,000 files', ({ dir, quick }, image) => {
   const source = join(dir, 'source');

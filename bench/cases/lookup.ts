@@ -17,21 +17,25 @@ function fill(fs: Calls, names: readonly string[]): void {
   for (const name of names) fs.closeSync(fs.openSync(name, 'w'));
 }
 
-function statMany(fs: Calls, names: readonly string[]): void {
+/** @returns where the next round goes on */
+function statMany(fs: Calls, names: readonly string[], from: number, stride: number): number {
+  let at = from;
   for (let i = 0; i < LOOKUPS; i++) {
-    const name = names[(i * STRIDE) % names.length] ?? '';
+    const name = names[at] ?? '';
     if (!fs.statSync(name)) throw new Error(`${name} is gone`);
+    at = (at + stride) % names.length;
   }
+  return at;
 }
 
-/** stat by path of names that were looked up before: the directory entry cache of both sides. */
-export const lookup: Duel = {
+/** stat by path of names that were looked up before, the cache of names of both sides. */
+const lookupOf = (id: string, title: string, stride: number): Duel => ({
   kind: 'duel',
-  id: 'lookup',
-  title: 'look-up (stat) in a directory of 100,000 names, in process',
+  id,
+  title,
   peer: 'fs.statSync',
   goal: 1 / 3,
-  rounds: 51,
+  rounds: 101,
   operations: () => LOOKUPS,
   async setup({ dir, quick }) {
     const image = join(dir, 'lookup.img');
@@ -46,16 +50,30 @@ export const lookup: Duel = {
     fill(volume.fs, ourNames);
     const hostFs: Calls = { openSync, closeSync, statSync };
     fill(hostFs, theirNames);
+    let ourNext = 0;
+    let theirNext = 0;
     return {
       ours() {
-        statMany(volume.fs, ourNames);
+        ourNext = statMany(volume.fs, ourNames, ourNext, stride);
       },
       theirs() {
-        statMany(hostFs, theirNames);
+        theirNext = statMany(hostFs, theirNames, theirNext, stride);
       },
       done() {
         volume.closeSync();
       },
     };
   },
-};
+});
+
+/** As whoever lists a directory and then asks for each name. */
+export const lookup = lookupOf(
+  'lookup',
+  'stat in a directory of 100,000 names, in order, in process',
+  1,
+);
+export const lookupRandom = lookupOf(
+  'lookup-random',
+  'stat in a directory of 100,000 names, in no order, in process',
+  STRIDE,
+);

@@ -21,7 +21,9 @@ export type CopyBytes = (
 ) => void;
 
 let copyBytesImpl: CopyBytes = (to, toOffset, from, fromOffset, length) => {
-  to.set(from.subarray(fromOffset, fromOffset + length), toOffset);
+  // A whole folio, as most copies are, needs no view made for it.
+  const whole = length === from.length;
+  to.set(whole ? from : from.subarray(fromOffset, fromOffset + length), toOffset);
 };
 
 export const setCopyBytes = (copy: CopyBytes): void => {

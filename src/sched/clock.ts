@@ -12,6 +12,8 @@ export interface Timespec {
 
 export interface Clock {
   realtime(): Timespec;
+  /** Seconds since 1970 as of a while ago, for where looking would cost more than what it is for. */
+  coarseSec(): number;
   /** Milliseconds of a clock that never goes back; fractions allowed. */
   monotonicMs(): number;
   /** Run `cb` once, in `ms` milliseconds. `cb` must not throw. @returns the way to cancel */
@@ -46,6 +48,10 @@ export class ManualClock implements Clock {
     const ms = this.bootMs + this.ms;
     const sec = Math.floor(ms / 1000);
     return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) };
+  }
+
+  coarseSec(): number {
+    return this.realtime().sec;
   }
 
   monotonicMs(): number {

@@ -21,7 +21,7 @@ export function touchAtime(inode: Inode): void {
   if (sb.noatime || sb.readOnly || inode.flags & S_NOATIME) return;
   const { atime } = inode;
   const stale = notLater(atime, inode.mtime) || notLater(atime, inode.ctime);
-  if (sb.relatime && !stale && sb.scheduler.clock.realtime().sec - atime.sec < DAY) return;
+  if (sb.relatime && !stale && sb.scheduler.clock.coarseSec() - atime.sec < DAY) return;
   const now = sb.now();
   if (now.sec === atime.sec && now.nsec === atime.nsec) return;
   // A frozen file system keeps its old time: nobody should wait for a read's sake.

@@ -173,7 +173,8 @@ export class Inode {
   aclDefault: Acl | null | undefined = undefined;
 
   // Most inodes are only looked at: what serves data and sleepers is made when it is asked for.
-  private readonly aops: AddressSpaceOperations;
+  /** Of the mapping, once there is one. */
+  aops: AddressSpaceOperations;
   private space: AddressSpace | null = null;
   private dioQueue: WaitQueue | null = null;
   private stateQueue: WaitQueue | null = null;

@@ -1,4 +1,5 @@
 /** check: all metadata against itself. Exit status: e2fsck's bit sum. */
+import { FsError } from '../../base/errno.ts';
 import { BlockDevice } from '../../block/block-device.ts';
 import { checkFs, type CheckSummary } from '../../fs/ext4/check/check.ts';
 import type { Place, Problem } from '../../fs/ext4/check/problem.ts';
@@ -24,6 +25,7 @@ const OPERATIONAL = 8;
 
 const CACHE_SIZE = 64 << 20;
 const LEAST_FRAME = 4096;
+const LARGEST_FRAME = 65536;
 /** Phases of a check, for one bar over all of them. */
 const PHASES = ['superblock', 'inodes', 'directories', 'connectivity', 'links', 'bitmaps', 'quota'];
 
@@ -58,8 +60,7 @@ function run(image: string, cacheSize: number, onProblem: (p: Problem) => void):
   try {
     const device = new BlockDevice(file);
     const scheduler = new Scheduler({ clock: new NodeClock() });
-    const blockSize = scheduler.runToEnd(ext4BlockSizeOf(device));
-    const memory = new Memory(cacheSize, Math.max(LEAST_FRAME, blockSize));
+    const memory = new Memory(cacheSize, frameSize(scheduler, device));
     const onProgress = (done: number, total: number, phase: string): void => {
       progress.update(PHASES.indexOf(phase) * 100 + Math.floor((100 * done) / Math.max(1, total)));
     };
@@ -67,6 +68,16 @@ function run(image: string, cacheSize: number, onProblem: (p: Problem) => void):
   } finally {
     progress.stop();
     file.close();
+  }
+}
+
+/** As the super block says; one that is damaged says nothing, and its copies may say anything. */
+function frameSize(scheduler: Scheduler, device: BlockDevice): number {
+  try {
+    return Math.max(LEAST_FRAME, scheduler.runToEnd(ext4BlockSizeOf(device)));
+  } catch (e) {
+    if (!(e instanceof FsError)) throw e;
+    return LARGEST_FRAME;
   }
 }
 

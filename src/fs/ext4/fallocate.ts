@@ -4,7 +4,7 @@
  */
 import { errno } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
-import { EXT4_EXTENTS_FL } from './disk/inode.ts';
+import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
 import { withHandle } from './ext4-jbd2.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
@@ -28,9 +28,31 @@ const MODE_NAMES: readonly (readonly [number, string])[] = [
 const MAX_STEP = 32_767;
 
 /**
+ * Before anything changes: can it be done?
+ * @throws EINVAL, EISDIR, ENODEV, EFBIG; EOPNOTSUPP a mode that is not there yet, an indirect file
+ */
+export function checkFallocate(
+  inode: Ext4Inode,
+  mode: number,
+  offset: number,
+  length: number,
+): void {
+  if (offset < 0 || length <= 0) throw errno('EINVAL');
+  const other = MODE_NAMES.filter(([bit]) => mode & bit).map(([, name]) => name);
+  if (other.length > 0 || mode & ~FALLOC_FL_KEEP_SIZE) {
+    throw errno('EOPNOTSUPP', { mode: other.join('|') || mode });
+  }
+  if (!inode.isReg) throw errno(inode.isDir ? 'EISDIR' : 'ENODEV');
+  // Inline data becomes extents wherever the image knows them.
+  if (!inode.hasFlag(EXT4_EXTENTS_FL) && !inode.hasFlag(EXT4_INLINE_DATA_FL)) {
+    throw errno('EOPNOTSUPP', { why: 'no extents' });
+  }
+  if (offset + length > inode.sb.maxBytes) throw errno('EFBIG');
+}
+
+/**
  * Allocate unwritten blocks for every hole of [offset, offset + length).
- * @throws EOPNOTSUPP a mode that is not there yet, or an indirect file; ENOSPC what was
- *   allocated so far stays; EFBIG
+ * @throws ENOSPC what was allocated so far stays; EOPNOTSUPP an indirect file
  * @context i_rwsem exclusive held. May sleep.
  */
 export function* ext4Fallocate(
@@ -39,15 +61,8 @@ export function* ext4Fallocate(
   offset: number,
   length: number,
 ): Op<void> {
-  if (offset < 0 || length <= 0) throw errno('EINVAL');
-  const other = MODE_NAMES.filter(([bit]) => mode & bit).map(([, name]) => name);
-  if (other.length > 0 || mode & ~FALLOC_FL_KEEP_SIZE) {
-    throw errno('EOPNOTSUPP', { mode: other.join('|') || mode });
-  }
-  if (!inode.isReg) throw errno(inode.isDir ? 'EISDIR' : 'ENODEV');
   if (!inode.hasFlag(EXT4_EXTENTS_FL)) throw errno('EOPNOTSUPP', { why: 'no extents' });
   const { sb } = inode;
-  if (offset + length > sb.maxBytes) throw errno('EFBIG');
   const bs = sb.blockSize;
   const end = Math.ceil((offset + length) / bs);
   for (let at = Math.floor(offset / bs); at < end;) {

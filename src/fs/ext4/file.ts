@@ -17,7 +17,7 @@ import type { FiemapExtent } from '../../vfs/inode.ts';
 import { fileWriteAndWaitRange } from '../../vfs/sync.ts';
 import { EXT4_ENCRYPT_FL, EXT4_INLINE_DATA_FL, EXT4_VERITY_FL } from './disk/inode.ts';
 import { withHandle } from './ext4-jbd2.ts';
-import { ext4Fallocate } from './fallocate.ts';
+import { checkFallocate, ext4Fallocate } from './fallocate.ts';
 import { ext4ConvertInlineData, ext4InlineWrite, mayWriteInline } from './inline-write.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4DiscardPreallocations } from './mballoc.ts';
@@ -119,6 +119,7 @@ export const ext4FileOperations: FileOperations = {
     if (!rwsem.tryExclusive()) yield* rwsem.lockExclusive();
     try {
       checkWritable(inode);
+      checkFallocate(inode, mode, offset, length);
       if (inode.hasFlag(EXT4_INLINE_DATA_FL)) yield* ext4ConvertInlineData(inode);
       const end = offset + length;
       if (end > inode.size) yield* zeroOldTail(inode, end);

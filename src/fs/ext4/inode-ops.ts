@@ -30,7 +30,7 @@ const SYMLINK: InodeOperations = { ...COMMON, ...ext4SymlinkInodeOperations };
 const SPECIAL: InodeOperations = AT_ONCE;
 
 export function setInodeOps(inode: Ext4Inode): void {
-  inode.mapping.aops = ext4Aops;
+  inode.aops = ext4Aops;
   switch (inode.type) {
     case S_IFREG:
       inode.iops = FILE;

@@ -49,3 +49,11 @@ test('the wall clock is the host’s, with nanoseconds in range', () => {
   expect(nsec).toBeGreaterThanOrEqual(0);
   expect(nsec).toBeLessThan(1e9);
 });
+
+test('the coarse time is the true one again after a turn of the event loop', async () => {
+  const clock = new NodeClock();
+  const first = clock.coarseSec();
+  expect(first).toBeCloseTo(Date.now() / 1000, -1);
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  expect(clock.coarseSec()).toBeGreaterThan(first);
+});

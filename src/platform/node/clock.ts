@@ -11,6 +11,8 @@ import type { Clock, Timespec } from '../../sched/clock.ts';
 const RESYNC_MS = 1000;
 /** Looking at the time costs as much as a cached look-up: runDue() does it now and then only. */
 const LOOK_EVERY = 16;
+/** Calls that one look at the coarse time serves, within one turn of the event loop. */
+const COARSE_CALLS = 1024;
 /** setTimeout() takes 31 bits. */
 const LONGEST_MS = 0x7fff_ffff;
 
@@ -26,6 +28,9 @@ export class NodeClock implements Clock {
   private readonly timers = new Set<Timer>();
   private nextDue = Infinity;
   private calls = 0;
+  private coarse = 0;
+  private coarseLeft = 0;
+  private turn: NodeJS.Immediate | null = null;
 
   realtime(): Timespec {
     let since = performance.now() - this.baseMono;
@@ -37,6 +42,18 @@ export class NodeClock implements Clock {
     const ms = this.baseWall + since;
     const sec = Math.floor(ms / 1000);
     return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) };
+  }
+
+  /** As old as the turn of the event loop, or as COARSE_CALLS calls. */
+  coarseSec(): number {
+    if (this.coarseLeft-- > 0) return this.coarse;
+    this.coarseLeft = COARSE_CALLS;
+    this.coarse = this.realtime().sec;
+    this.turn ??= setImmediate(() => {
+      this.coarseLeft = 0;
+      this.turn = null;
+    }).unref();
+    return this.coarse;
   }
 
   monotonicMs(): number {

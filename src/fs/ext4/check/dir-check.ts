@@ -147,7 +147,8 @@ export class DirCheck {
 
   private hole(lblk: number, count: number): void {
     const place = { ino: inoUnit(this.dir.ino), lblk: lblkUnit(lblk) };
-    const text = `Directory ${this.dir.ino}: logical blocks ${lblk}..${lblk + count - 1} are a hole.`;
+    const last = lblk + count - 1;
+    const text = `Directory ${this.dir.ino}: logical blocks ${lblk}..${last} are a hole.`;
     this.state.vol.report.report('directory-hole', text, place);
   }
 

@@ -4,7 +4,7 @@
  * A primary super block that cannot be believed is reported, and the check goes on with a copy, as
  * a person would do by hand with `e2fsck -b`.
  */
-import { CorruptError } from '../../../base/errno.ts';
+import { CorruptError, corrupted } from '../../../base/errno.ts';
 import type { Field } from '../../../base/struct.ts';
 import { pblk } from '../../../base/units.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
@@ -131,7 +131,7 @@ function* believeCopy(device: BlockDevice): Op<Believed> {
 }
 
 const noSuperBlock = (): CorruptError =>
-  new CorruptError('EUCLEAN', { record: 'ext4_super_block' }, 'no super block that can be used');
+  corrupted('ext4_super_block', 's_magic', { got: 'no copy that can be used' });
 
 /** Check what parsing did not, read the descriptors, and check them. */
 export function* checkSuper(vol: Volume): Op<void> {
