@@ -112,7 +112,7 @@ const chownCommand = (): Command =>
       .argument('<path...>', 'IMAGE:/path')
       .option('-R, --recursive', 'all below too; symlinks themselves')
       .option('-h, --no-dereference', 'a symlink itself')
-      .addHelpText('after', examples('chown -R 1000:1000 disk.img:/home/me')),
+      .addHelpText('after', examples('chown -R 1000:1000 disk.img:/srv/me')),
     async () => (await import('./commands/attributes.ts')).chown,
   );
 

@@ -23,6 +23,7 @@ export class CliError extends Error {
 interface HostError {
   readonly code: string;
   readonly message: string;
+  readonly cause?: unknown;
 }
 
 const isHostError = (e: unknown): e is HostError =>
@@ -34,6 +35,8 @@ export const hasCode = (e: unknown, code: string): boolean => isHostError(e) && 
 /** Cause in words, then the errno: `no such file or directory (ENOENT)`. Null: a defect. */
 export function causeOf(e: unknown): string | null {
   if (!isHostError(e)) return null;
+  // What the file system itself said is more exact than its form for callers of the library.
+  if (e.cause instanceof FsError) return causeOf(e.cause);
   const { code, message } = e;
   if (e instanceof CliError) return `${message} (${code})`;
   const prefix = `${code}: `;

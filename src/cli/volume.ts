@@ -3,28 +3,19 @@
  *
  * Until the command has changed something, what mounting marks is held back (holding-driver.ts).
  */
-import { Prng } from '../base/prng.ts';
-import { BlockDevice } from '../block/block-device.ts';
-import { ext4BlockSizeOf } from '../fs/ext4/super-read.ts';
+import { randomInt } from 'node:crypto';
 import type { Ext4SuperBlock } from '../fs/ext4/sb-info.ts';
-import { ext4FsType } from '../fs/ext4/super.ts';
-import { Memory } from '../mm/vmscan.ts';
+import { type Volume as Mounted, openDriverSync } from '../init.ts';
 import { NodeClock } from '../platform/node/clock.ts';
 import { FileDevice } from '../platform/node/file-device.ts';
 import type { Clock, Timespec } from '../sched/clock.ts';
 import type { Op } from '../sched/op.ts';
-import { Scheduler } from '../sched/scheduler.ts';
-import { sysExit } from '../syscall/open.ts';
-import { Process } from '../syscall/process.ts';
+import type { Process } from '../syscall/process.ts';
 import { ROOT_CRED } from '../vfs/cred.ts';
-import { mountFileSystem, umount } from '../vfs/namespace.ts';
-import { CliError, causeOf } from './errors.ts';
+import { causeOf, CliError } from './errors.ts';
 import { HoldingDriver } from './holding-driver.ts';
 import { printError } from './output.ts';
 import { ScratchDriver } from './scratch-driver.ts';
-
-const CACHE_SIZE = 256 << 20;
-const PAGE = 4096;
 
 export interface OpenOptions {
   readonly readOnly: boolean;
@@ -32,7 +23,8 @@ export interface OpenOptions {
   readonly time?: number;
   /** Seed of what is chosen by chance. */
   readonly seed?: number;
-  readonly options?: ReadonlyMap<string, string | true>;
+  /** Mount options in mount(8)'s words. */
+  readonly options?: string;
   /** A new image that is thrown away if anything fails: nothing is held back, nothing flushed. */
   readonly scratch?: boolean;
 }
@@ -51,9 +43,9 @@ class StoppedClock extends NodeClock {
 
 export class Volume {
   readonly image: string;
-  readonly scheduler: Scheduler;
   readonly sb: Ext4SuperBlock;
   readonly process: Process;
+  private readonly mounted: Mounted;
   private readonly file: FileDevice;
   private readonly holding: HoldingDriver | null;
   private kept = false;
@@ -61,24 +53,29 @@ export class Volume {
   constructor(image: string, how: OpenOptions) {
     this.image = image;
     this.file = openDevice(image, how.readOnly);
-    try {
-      const held = !how.readOnly && how.scratch !== true;
-      this.holding = held ? new HoldingDriver(this.file) : null;
-      const direct = how.scratch === true ? new ScratchDriver(this.file) : this.file;
-      const device = new BlockDevice(this.holding ?? direct);
-      this.scheduler = new Scheduler({ clock: clockOf(how), chance: chanceOf(how) });
-      this.sb = this.scheduler.runToEnd(mountOn(this.scheduler, device, image, how));
-      const cred = { ...ROOT_CRED, umask: process.umask() };
-      if (this.sb.root === null) throw new CliError('EIO', 'mounted without a root');
-      this.process = new Process(this.sb.root, cred);
-    } catch (e) {
+    this.holding = how.readOnly || how.scratch === true ? null : new HoldingDriver(this.file);
+    const direct = how.scratch === true ? new ScratchDriver(this.file) : this.file;
+    const { options, seed } = how;
+    const given = {
+      readOnly: how.readOnly,
+      cred: { ...ROOT_CRED, umask: process.umask() },
+      warn: (sentence: string) => {
+        printError(`foliofs: ${image}: ${sentence}`);
+      },
+      ...(options === undefined ? {} : { options }),
+      ...(seed === undefined ? {} : { seed }),
+    };
+    const host = { clock: clockOf(how), entropy: () => randomInt(2 ** 32) };
+    const release = (): void => {
       this.file.close();
-      throw e;
-    }
+    };
+    this.mounted = openDriverSync(this.holding ?? direct, given, host, release);
+    this.sb = this.mounted.sb as Ext4SuperBlock;
+    this.process = this.mounted.process;
   }
 
   run<T>(op: Op<T>): T {
-    return this.scheduler.runToEnd(op);
+    return this.mounted.run(op);
   }
 
   /** Something was changed: the image may be written from now on. */
@@ -95,12 +92,7 @@ export class Volume {
 
   /** Write everything and let go. @throws EIO, ENOSPC: something did not reach the image */
   close(): void {
-    try {
-      this.run(sysExit(this.process));
-      this.run(umount(this.sb));
-    } finally {
-      this.file.close();
-    }
+    this.mounted.closeSync();
   }
 }
 
@@ -117,30 +109,6 @@ const openCause = (e: unknown): string =>
 
 function clockOf({ time }: OpenOptions): Clock {
   return time === undefined ? new NodeClock() : new StoppedClock(time);
-}
-
-/** The generation of an inode and where a new directory goes are left to chance. */
-const chanceOf = ({ seed }: OpenOptions): Prng => new Prng(seed ?? Date.now() * 1024 + process.pid);
-
-function* mountOn(
-  scheduler: Scheduler,
-  device: BlockDevice,
-  image: string,
-  how: OpenOptions,
-): Op<Ext4SuperBlock> {
-  const blockSize = yield* ext4BlockSizeOf(device);
-  const memory = new Memory(CACHE_SIZE, Math.max(PAGE, blockSize));
-  const sb = yield* mountFileSystem(ext4FsType, {
-    scheduler,
-    memory,
-    device,
-    readOnly: how.readOnly,
-    options: how.options ?? new Map(),
-    warn: (sentence) => {
-      printError(`foliofs: ${image}: ${sentence}`);
-    },
-  });
-  return sb as Ext4SuperBlock;
 }
 
 /** The images that one command works on, each open once. */

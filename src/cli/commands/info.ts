@@ -45,8 +45,7 @@ export function info(cli: Cli, image: string, o: InfoOptions): void {
   };
   cli.attempt(image, () => {
     showAll(superFacts(rawSuperBlock(image)));
-    const noload = new Map<string, true>([['noload', true]]);
-    const volume = new Volume(image, { readOnly: true, options: noload });
+    const volume = new Volume(image, { readOnly: true, options: 'noload' });
     try {
       if (volume.sb.has.journal) showAll(volume.run(journalFacts(volume.sb)));
       if (o.groups === true) {
