@@ -97,11 +97,13 @@ export class InodeMaker {
 
   /** Root and lost+found, which hold each other's names. */
   directories(owner: { uid: number; gid: number }, rootMode: number): void {
-    const { blockSize, ratio } = this.plan;
+    const { blockSize, ratio, features } = this.plan;
     // Not inline even with inline_data: Linux mounts no root without a block.
     this.rootBlock(owner, rootMode);
     // lost+found is made large enough for e2fsck to fill without allocating: 16 KiB, no indirect.
-    const count = Math.max(1, Math.min(12, (16 * 1024) / blockSize));
+    // mke2fs begins with an inline one and stops a block earlier.
+    const inline = hasFeature(features, 'inline_data') ? 1 : 0;
+    const count = Math.max(1, Math.min(12, (16 * 1024) / blockSize) - inline);
     const taken = Math.ceil(count / ratio) * ratio;
     const start = this.space.allocate(0, taken);
     for (let i = 0; i < count; i++) {
