@@ -8,6 +8,7 @@
  */
 import { errno } from '../base/errno.ts';
 import type { Op } from '../sched/op.ts';
+import type { SuperBlock } from './super.ts';
 import type { Timespec } from '../sched/clock.ts';
 import {
   CAP_CHOWN,
@@ -103,8 +104,8 @@ export function* notifyChange(inode: Inode, change: AttrChange): Op<void> {
   if (change.uid !== undefined) attr.uid = change.uid;
   if (change.gid !== undefined) attr.gid = change.gid;
   if (change.size !== undefined) attr.size = change.size;
-  if (change.atime) attr.atime = change.touch ? now : truncated(change.atime, sb.timeGranularityNs);
-  if (change.mtime) attr.mtime = change.touch ? now : truncated(change.mtime, sb.timeGranularityNs);
+  if (change.atime) attr.atime = change.touch ? now : truncated(sb, change.atime);
+  if (change.mtime) attr.mtime = change.touch ? now : truncated(sb, change.mtime);
   const mode = newMode(cred, inode, change);
   if (mode !== undefined) attr.mode = mode;
   const resized = change.size !== undefined && (change.stamp || change.size !== inode.size);
@@ -116,8 +117,14 @@ export function* notifyChange(inode: Inode, change: AttrChange): Op<void> {
   if (mode !== undefined && inode.aclAccess) inode.aclAccess = undefined;
 }
 
-const truncated = (t: Timespec, granularity: number): Timespec =>
-  granularity === 1 ? t : { sec: t.sec, nsec: t.nsec - (t.nsec % granularity) };
+function truncated(sb: SuperBlock, t: Timespec): Timespec {
+  const { timeMin, timeMax, timeGranularityNs } = sb;
+  // At either end only whole seconds are left.
+  if (t.sec <= timeMin || t.sec >= timeMax) {
+    return { sec: Math.min(Math.max(t.sec, timeMin), timeMax), nsec: 0 };
+  }
+  return timeGranularityNs === 1 ? t : { sec: t.sec, nsec: t.nsec - (t.nsec % timeGranularityNs) };
+}
 
 function newMode(cred: Cred, inode: Inode, change: AttrChange): number | undefined {
   if (change.mode !== undefined) {

@@ -79,6 +79,9 @@ export abstract class SuperBlock {
   blockSize = 4096;
   maxBytes = Number.MAX_SAFE_INTEGER;
   timeGranularityNs = 1;
+  /** First and last second that an inode can say. */
+  timeMin = -Infinity;
+  timeMax = Infinity;
   readonly umountLock = new RwSemaphore(S_UMOUNT);
   readonly renameMutex = new Mutex(S_VFS_RENAME_MUTEX);
   readonly writers = new FreezeLock();

@@ -143,6 +143,8 @@ function applyOptions(sb: Ext4SuperBlock, options: Ext4Options): void {
   sb.relatime = options.relatime;
   sb.maxBytes = maxSize(sb, sb.has.extents);
   sb.timeGranularityNs = sb.geo.inodeSize > 128 ? 1 : 1_000_000_000;
+  sb.timeMin = -(2 ** 31);
+  sb.timeMax = (sb.geo.inodeSize > 128 ? 2 ** 34 : 2 ** 32) - 2 ** 31 - 1;
 }
 
 function* loadDescriptors(sb: Ext4SuperBlock): Op<void> {

@@ -26,7 +26,6 @@ import {
 import {
   EXT4_EXTENTS_FL,
   EXT4_GOOD_OLD_INODE_SIZE,
-  EXT4_INLINE_DATA_FL,
   EXT4_JOURNAL_INO,
   EXT4_RESIZE_INO,
   EXT4_ROOT_INO,
@@ -38,13 +37,6 @@ import {
   setISize,
   setIUid,
 } from '../disk/inode.ts';
-import {
-  EXT4_XATTR_INDEX_SYSTEM,
-  EXT4_XATTR_MAGIC,
-  EXT4_XATTR_SYSTEM_DATA,
-  XattrEntry,
-  XattrIbodyHeader,
-} from '../disk/xattr.ts';
 import { setInodeTime } from '../disk/inode-time.ts';
 import {
   inodeCsumSeed,
@@ -106,10 +98,12 @@ export class InodeMaker {
   /** Root and lost+found, which hold each other's names. */
   directories(owner: { uid: number; gid: number }, rootMode: number): void {
     const { blockSize, ratio, features } = this.plan;
-    if (hasFeature(features, 'inline_data')) this.inlineRoot(owner, rootMode);
-    else this.rootBlock(owner, rootMode);
+    // Not inline even with inline_data: Linux mounts no root without a block.
+    this.rootBlock(owner, rootMode);
     // lost+found is made large enough for e2fsck to fill without allocating: 16 KiB, no indirect.
-    const count = Math.max(1, Math.min(12, (16 * 1024) / blockSize));
+    // mke2fs begins with an inline one and stops a block earlier.
+    const inline = hasFeature(features, 'inline_data') ? 1 : 0;
+    const count = Math.max(1, Math.min(12, (16 * 1024) / blockSize) - inline);
     const taken = Math.ceil(count / ratio) * ratio;
     const start = this.space.allocate(0, taken);
     for (let i = 0; i < count; i++) {
@@ -132,29 +126,6 @@ export class InodeMaker {
       [LOST_FOUND_INO, 'lost+found'],
     ]);
     this.mapped(EXT4_ROOT_INO, S_IFDIR | mode, 3, [{ start, len: 1 }], blockSize, ratio, owner);
-  }
-
-  /** The root with inline_data: its parent and one name in i_block, `.` and `..` implied. */
-  private inlineRoot(owner: { uid: number; gid: number }, mode: number): void {
-    const iBlock = new Uint8Array(60);
-    const view = new DataView(iBlock.buffer);
-    const type = hasFeature(this.plan.features, 'filetype') ? EXT4_FT_DIR : 0;
-    view.setUint32(0, EXT4_ROOT_INO, true);
-    DirEntry2.inode.set(view, 4, LOST_FOUND_INO);
-    DirEntry2.rec_len.set(view, 4, iBlock.length - 4);
-    DirEntry2.name_len.set(view, 4, 'lost+found'.length);
-    DirEntry2.file_type.set(view, 4, type);
-    iBlock.set(new TextEncoder().encode('lost+found'), 4 + DirEntry2.$size);
-    this.inodes.push({
-      number: EXT4_ROOT_INO,
-      mode: S_IFDIR | mode,
-      links: 3,
-      size: iBlock.length,
-      sectors: 0,
-      flags: EXT4_INLINE_DATA_FL,
-      iBlock,
-      owner,
-    });
   }
 
   /** One directory block: names, then one entry that takes the rest, then the checksum tail. */
@@ -388,22 +359,9 @@ export class InodeMaker {
       setISize(v, at, i.size);
       setIBlocks(v, at, hasFeature(features, 'huge_file'), Math.log2(blockSize), i.sectors);
       Inode.i_block.set(v, at, i.iBlock);
-      if (i.flags & EXT4_INLINE_DATA_FL) inlineAttribute(v, at + EXT4_GOOD_OLD_INODE_SIZE + extra);
     }
     if (this.csum) setInodeCsum(inodeCsumSeed(this.csumSeed, ino(number), 0), b, at, inodeSize);
   }
-}
-
-/** The empty system.data attribute that inline data must have. */
-function inlineAttribute(v: DataView, at: number): void {
-  XattrIbodyHeader.h_magic.set(v, at, EXT4_XATTR_MAGIC);
-  const entry = at + XattrIbodyHeader.$size;
-  XattrEntry.e_name_len.set(v, entry, EXT4_XATTR_SYSTEM_DATA.length);
-  XattrEntry.e_name_index.set(v, entry, EXT4_XATTR_INDEX_SYSTEM);
-  const name = new TextEncoder().encode(EXT4_XATTR_SYSTEM_DATA);
-  name.forEach((c, i) => {
-    v.setUint8(entry + XattrEntry.$size + i, c);
-  });
 }
 
 interface Piece extends Run {
