@@ -17,6 +17,9 @@ import { HoldingDriver } from './holding-driver.ts';
 import { printError } from './output.ts';
 import { ScratchDriver } from './scratch-driver.ts';
 
+/** What is written once, in order, needs no large cache: measured, 16 to 256 MiB are equally fast. */
+const SCRATCH_CACHE = 32 << 20;
+
 export interface OpenOptions {
   readonly readOnly: boolean;
   /** Seconds since 1970 at which the clock stands still. */
@@ -64,6 +67,7 @@ export class Volume {
       },
       ...(options === undefined ? {} : { options }),
       ...(seed === undefined ? {} : { seed }),
+      ...(how.scratch === true ? { cacheSize: SCRATCH_CACHE } : {}),
     };
     const host = { clock: clockOf(how), entropy: () => randomInt(2 ** 32) };
     const release = (): void => {

@@ -89,7 +89,9 @@ function overhead(plan: Plan): number {
   return blocks + (hasFeature(plan.features, 'resize_inode') ? 1 + plan.reservedGdt : 0);
 }
 
-const INODE_SLACK = 16;
+/** An image that is changed later should not be full at once. */
+const INODE_SLACK = 64;
+const BLOCK_SLACK = 256;
 
 /**
  * Size and number of inodes for `need`.
@@ -101,8 +103,8 @@ export function sizeFor(
   blockSize: number,
   factor: number,
 ): { size: number; options: MkfsOptions } {
-  const inodes = o.inodes ?? Math.ceil(need.inodes * Math.max(1.02, factor)) + 11 + INODE_SLACK;
-  const wanted = Math.ceil(need.blocks * 1.01 * factor) + 64;
+  const inodes = o.inodes ?? Math.ceil(need.inodes * Math.max(1.1, factor)) + 11 + INODE_SLACK;
+  const wanted = Math.ceil(need.blocks * 1.02 * factor) + BLOCK_SLACK;
   const percent = o.reservedPercent ?? 0;
   const options: MkfsOptions = { ...o, blockSize, inodes, reservedPercent: percent };
   let size = Math.max(MIB, wanted * blockSize);
