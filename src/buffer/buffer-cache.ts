@@ -7,7 +7,7 @@
  * @source fs/buffer.c, block/bdev.c
  */
 import { assert } from '../base/assert.ts';
-import { errno, type FsError } from '../base/errno.ts';
+import { errno, FsError } from '../base/errno.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
 import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
@@ -45,6 +45,9 @@ export class BufferCache {
   private readonly perFolio: number;
   private readonly dirtySet = new Set<BufferHead>();
   private inFlight = 0;
+  /** Writes and flushes that failed, and up to which of them sync() has told. */
+  private failures = 0;
+  private readonly told = { wbErr: 0 };
   private readonly idle = new WaitQueue('buffer writes');
 
   constructor(device: BlockDevice, memory: Memory, blockSize: number) {
@@ -182,23 +185,47 @@ export class BufferCache {
 
   /**
    * Write every dirty buffer home in the order of the waves, and wait. The device's cache is
-   * flushed between waves, not after the last one.
-   * @throws EIO the first failure
+   * flushed between waves, not after the last one. A failure ends it: what would point at blocks
+   * that did not get home stays dirty. It is kept, and the next sync() tells it.
    */
-  *sync(): Op<void> {
-    const since = this.mapping.wbErr.sample();
+  *writeDirty(): Op<void> {
+    const before = this.failures;
     // A snapshot: what becomes dirty meanwhile is for the next sync, and must not prolong this one.
     const waves = byWave(this.dirtySet);
     for (const [i, heads] of waves.entries()) {
-      if (i > 0) yield* this.device.flush();
+      if (i > 0) yield* this.flush();
+      if (this.failures !== before) return;
       this.writeOut(heads.filter((bh) => bh.dirty));
       yield* this.idle.waitFor(() => this.inFlight === 0);
-      const error = this.mapping.wbErr.check(since);
-      if (error) throw error;
     }
     if (this.inFlight > 0) yield* this.idle.waitFor(() => this.inFlight === 0);
-    const error = this.mapping.wbErr.check(since);
+  }
+
+  /**
+   * writeDirty(), and everything written so far is durable.
+   * @throws EIO a write or a flush has failed since the last time that one was told, also one that
+   *   nobody waited for; each is told once
+   */
+  *sync(): Op<void> {
+    yield* this.writeDirty();
+    yield* this.flush();
+    const error = this.mapping.wbErr.checkAndAdvance(this.told);
     if (error) throw error;
+  }
+
+  /** Flush the device; a failure is kept like that of a write. */
+  private *flush(): Op<void> {
+    try {
+      yield* this.device.flush();
+    } catch (e) {
+      if (!(e instanceof FsError)) throw e;
+      this.failed(e);
+    }
+  }
+
+  private failed(error: FsError): void {
+    this.failures++;
+    this.mapping.wbErr.set(error);
   }
 
   /** Write one buffer now and wait. @throws EIO */
@@ -228,7 +255,7 @@ export class BufferCache {
   }
 
   private endWrite(bh: BufferHead, error: FsError | null): void {
-    if (error) this.mapping.wbErr.set(error);
+    if (error) this.failed(error);
     bh.put();
     if (--this.inFlight === 0) this.idle.wakeAll();
   }

@@ -58,7 +58,6 @@ export class DirectJournal extends Journal {
 
   override *forceCommit(): Op<void> {
     yield* this.buffers.sync();
-    yield* this.buffers.device.flush();
   }
 
   override get runningTid(): number {

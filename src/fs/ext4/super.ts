@@ -14,6 +14,7 @@ import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import { BufferCache } from '../../buffer/buffer-cache.ts';
 import { DirectJournal } from '../../jbd2/direct.ts';
+import { CAP_SYS_RESOURCE, capable, currentCred, inGroup } from '../../vfs/cred.ts';
 import { dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileSystemType, MountContext, SuperOperations } from '../../vfs/super.ts';
 import type { Kstatfs } from '../../vfs/stat.ts';
@@ -182,6 +183,7 @@ function countFree(sb: Ext4SuperBlock): void {
     sb.usedDirs += groupDescGet(sb, g, bgUsedDirsCount);
   }
   const blocks = sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit);
+  sb.mayUseReserve = () => mayUseReserve(sb);
   sb.reservedClusters = Math.floor(blocks / 2 ** sb.geo.clusterBits);
 }
 
@@ -212,10 +214,12 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
     evictInode: ext4EvictInode,
     evictCached: ext4EvictCached,
     remount: (readOnly) => (readOnly ? leaveWritable(sb, state) : toWritable(sb, state)),
-    *syncFs() {
+    *syncFs(wait) {
       if (sb.readOnly) return;
       if (sb.buffers.dirtyCount > 0) ext4SuperDirty(sb);
-      yield* sb.journal.forceCommit();
+      // The flusher tells nobody of a failure: it is kept for who asks.
+      if (wait) yield* sb.journal.forceCommit();
+      else yield* sb.buffers.writeDirty();
     },
     *putSuper() {
       try {
@@ -236,6 +240,16 @@ function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   if (!state.mmp) return;
   yield* state.mmp.release();
   state.mmp = null;
+}
+
+/** Who may take the last blocks: root, and the user and group that the super block names. */
+function mayUseReserve(sb: Ext4SuperBlock): boolean {
+  const { view } = sb.sbh;
+  const cred = currentCred();
+  const uid = Superblock.s_def_resuid.get(view, sb.sbAt);
+  const gid = Superblock.s_def_resgid.get(view, sb.sbAt);
+  if (capable(cred, CAP_SYS_RESOURCE) || cred.uid === uid) return true;
+  return gid !== 0 && inGroup(cred, gid);
 }
 
 /** From reading to writing, if nothing speaks against it. @throws EROFS and the reason */
