@@ -10,11 +10,14 @@ import type { FsError } from '../base/errno.ts';
 export class ErrSeq {
   private sequence = 0;
   private seen = true;
-  private error: FsError | null = null;
+  /** The last failure, and how many there were. */
+  error: FsError | null = null;
+  failures = 0;
 
   /** Record a failure of write-back. */
   set(error: FsError): void {
     this.error = error;
+    this.failures++;
     if (this.seen) this.sequence++;
     this.seen = false;
   }

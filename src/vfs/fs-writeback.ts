@@ -70,6 +70,8 @@ export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<v
   const { mapping, sb } = inode;
   if (!(inode.state & I_DIRTY) && !(integrity && mapping.hasWriteback())) return;
   inode.state |= I_SYNC;
+  const { wbErr } = mapping;
+  const before = wbErr.failures;
   try {
     if (mapping.hasDirty()) yield* mapping.aops.writepages(mapping, wbc);
     if (integrity) yield* filemapFdatawaitRange(mapping, wbc.rangeStart, wbc.rangeEnd);
@@ -82,6 +84,8 @@ export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<v
     if (e instanceof FsError) mapping.wbErr.set(e);
     throw e;
   } finally {
+    // The inode may leave memory, and its cursor with it, before somebody asks.
+    if (wbErr.failures !== before && wbErr.error) sb.wbErr.set(wbErr.error);
     inode.state &= ~I_SYNC;
     requeue(inode);
     inode.wakeState();

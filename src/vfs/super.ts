@@ -12,6 +12,7 @@ import type { Op } from '../sched/op.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 import type { BlockDevice } from '../block/block-device.ts';
+import { ErrSeq } from '../mm/errseq.ts';
 import type { Memory } from '../mm/vmscan.ts';
 import type { Dentry } from './dcache.ts';
 import type { Flusher } from './fs-writeback.ts';
@@ -87,6 +88,9 @@ export abstract class SuperBlock {
   readonly writers = new FreezeLock();
   /** Live inodes by number. */
   readonly inodes = new Map<Ino, Inode>();
+  /** Failures of write-back that a sync of the whole has to tell, and up to where it has. */
+  readonly wbErr = new ErrSeq();
+  readonly told = { wbErr: 0 };
   /** Dirty inodes in the order of their first dirtying. */
   readonly dirtyInodes = new Set<Inode>();
   /**

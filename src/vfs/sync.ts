@@ -55,11 +55,21 @@ export function* genericFsync(file: File, start: number, end: number, datasync: 
  */
 export function* syncFilesystemLocked(sb: SuperBlock): Op<void> {
   if (sb.readOnly) return;
+  let first: unknown = null;
   try {
     yield* syncInodesSb(sb);
-  } finally {
-    yield* sb.sops.syncFs(true);
+  } catch (e) {
+    first = e;
   }
+  try {
+    yield* sb.sops.syncFs(true);
+  } catch (e) {
+    first ??= e;
+  }
+  // What the flusher failed to write since the last sync: nobody else may have been told.
+  first ??= sb.wbErr.checkAndAdvance(sb.told);
+  sb.wbErr.checkAndAdvance(sb.told);
+  if (first !== null) throw first as Error;
 }
 
 /** Everything of one file system: data, then inodes, then the file system's own. */

@@ -184,7 +184,7 @@ function countFree(sb: Ext4SuperBlock): void {
   }
   const blocks = sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit);
   sb.mayUseReserve = () => mayUseReserve(sb);
-  sb.reservedClusters = Math.floor(blocks / 2 ** sb.geo.clusterBits);
+  sb.reservedClusters = Math.floor(blocks / 2 ** sb.geo.clusterBits) + keptClusters(sb);
 }
 
 function decideReadOnly(sb: Ext4SuperBlock): void {
@@ -268,13 +268,18 @@ function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   state.writable = true;
 }
 
+/** @source fs/ext4/super.c:ext4_set_resv_clusters() */
+function keptClusters(sb: Ext4SuperBlock): number {
+  const clusters = Math.floor(sb.geo.blocksCount / 2 ** sb.geo.clusterBits);
+  return sb.has.extents ? Math.min(Math.floor(clusters / 50), RESERVED_CLUSTERS) : 0;
+}
+
 function statfs(sb: Ext4SuperBlock, state: MountState): Kstatfs {
   const { blockSize, blocksCount, clusterBits, inodesCount } = sb.geo;
   const ratio = 2 ** clusterBits;
   const bfree = sb.freeClusters * ratio;
-  const clusters = Math.floor(blocksCount / ratio);
-  const kept = sb.has.extents ? Math.min(Math.floor(clusters / 50), RESERVED_CLUSTERS) : 0;
-  const reserved = sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit) + kept * ratio;
+  const reserved =
+    sRBlocksCount.get(sb.sbh.view, sb.sbAt, sb.has.is64bit) + keptClusters(sb) * ratio;
   const word = (at: number): number =>
     new DataView(sb.uuid.buffer, sb.uuid.byteOffset).getUint32(at, true);
   return {
