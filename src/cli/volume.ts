@@ -17,7 +17,9 @@ import { HoldingDriver } from './holding-driver.ts';
 import { printError } from './output.ts';
 import { ScratchDriver } from './scratch-driver.ts';
 
-/** What is written once, in order, needs no large cache: measured, 16 to 256 MiB are equally fast. */
+/**
+ * What is written once, in order, needs no large cache: measured, 16 to 256 MiB are equally fast.
+ */
 const SCRATCH_CACHE = 32 << 20;
 
 export interface OpenOptions {

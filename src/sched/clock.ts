@@ -12,7 +12,9 @@ export interface Timespec {
 
 export interface Clock {
   realtime(): Timespec;
-  /** Seconds since 1970 as of a while ago, for where looking would cost more than what it is for. */
+  /**
+   * Seconds since 1970 as of a while ago, for where looking would cost more than what it is for.
+   */
   coarseSec(): number;
   /** Milliseconds of a clock that never goes back; fractions allowed. */
   monotonicMs(): number;

@@ -35,7 +35,9 @@ const typescript = code.filter((f) => /^(?:src|test|bench)\//.test(f.path));
 const rooms = Object.keys(layers);
 const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'src/explore/index.ts'];
 
-/** Complete and tested, and no program of ours calls them yet. A line goes when its caller comes. */
+/**
+ * Complete and tested, and no program of ours calls them yet. A line goes when its caller comes.
+ */
 const WAITING: Readonly<Record<string, string>> = {
   'src/sched/cell.ts': 'marked shared variables, for the explorer',
   'src/sched/completion.ts': 'one-shot events, for the journal thread',

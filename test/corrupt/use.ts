@@ -75,18 +75,18 @@ export function use(image: Uint8Array, write: boolean): Outcome {
   const errors = new Set<string>();
   const begun = performance.now();
   const attempt = <T>(body: () => T): T | null => {
+    let result: T | null = null;
     try {
-      return body();
+      result = body();
     } catch (e) {
       const cause = (e as Error).cause;
       if (!(cause instanceof FsError)) throw e;
       if (cause.code === 'EDEADLK') throw e;
       errors.add(cause.message);
-      return null;
-    } finally {
-      // eslint-disable-next-line no-unsafe-finally -- it is a defect that must not hide behind an errno
-      if (performance.now() - begun > PATIENCE) throw new Error('it takes too long');
     }
+    // A defect that must not hide behind an errno.
+    if (performance.now() - begun > PATIENCE) throw new Error('it takes too long');
+    return result;
   };
   const device = new Overlay(image);
   const volume = attempt(() => openSync(device, { cacheSize: CACHE, readOnly: !write, seed: 1 }));
@@ -111,7 +111,7 @@ function walk(volume: Volume, attempt: Attempt): { files: string[]; dirs: string
   let left = ENTRIES;
   attempt(() => fs.statfsSync('/'));
   for (let dir = pending.shift(); dir !== undefined; dir = pending.shift()) {
-    const names = attempt(() => fs.readdirSync(dir, 'latin1' as never) as string[]) ?? [];
+    const names = attempt(() => fs.readdirSync(dir, 'latin1') as string[]) ?? [];
     for (const name of names) {
       if (--left < 0) return { files, dirs };
       const path = Buffer.from(`${dir === '/' ? '' : dir}/${name}`, 'latin1') as unknown as string;
