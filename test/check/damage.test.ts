@@ -58,9 +58,11 @@ function flips(bytes: Uint8Array, count: number, prng: Prng): Damage[] {
   });
 }
 
+/** Sound and readable as they are: golden.test.ts has those that are not. */
 const small = goldenNames().filter((name) => {
   const entry = goldenManifest[name]!;
-  return entry.fsck === 0 && entry.size <= 8 << 20;
+  const odd = /^(super-|mmp-held|needs-recovery|state-error)/.test(name);
+  return entry.fsck === 0 && entry.size <= 8 << 20 && !odd;
 });
 
 test('golden images: random bits', { timeout: 600_000 }, () => {

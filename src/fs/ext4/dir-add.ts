@@ -85,10 +85,8 @@ function* addSomewhere(
   for (let i = 0; i < blocks; i++) {
     const lblk = toLblk(i);
     const bh = yield* readDirblockOrHole(dir, lblk, 'any');
-    if (!bh) {
-      i += (yield* holeLength(dir, lblk)) - 1;
-      continue;
-    }
+    // A directory with a hole has lost a block: nothing is added to what is damaged.
+    if (!bh) throw corrupted('ext4_inode', 'i_block', { ino: dir.ino, lblk, hole: true });
     try {
       const area = leafArea(bh, shape, lblk);
       const at = findRoom(area, fname.matcher, need, shape);
