@@ -179,6 +179,11 @@ export class BufferCache {
     }
   }
 
+  /** A write or a flush has failed: what is on the device is not what it should be. */
+  get lossy(): boolean {
+    return this.failures > 0;
+  }
+
   get dirtyCount(): number {
     return this.dirtySet.size;
   }

@@ -236,7 +236,7 @@ function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   state.writable = false;
   // Turned read-only by an error: nothing more is written but the record of the error.
   if (!sb.readOnly) yield* sb.journal.forceCommit();
-  yield* markUnmounted(sb, state.clean && !sb.readOnly);
+  yield* markUnmounted(sb, state.clean && !sb.readOnly && !sb.buffers.lossy);
   if (!state.mmp) return;
   yield* state.mmp.release();
   state.mmp = null;
