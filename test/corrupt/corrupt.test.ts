@@ -112,8 +112,16 @@ function kinds(image: Uint8Array | Outcome['device'], path: string): Set<string>
 function newDamage(before: Uint8Array, after: Outcome['device'], path: string): string[] {
   const old = kinds(before, path);
   if (!old) return [];
-  return [...(kinds(after, path) ?? [])].filter((kind) => !old.has(kind));
+  return [...(kinds(after, path) ?? [])].filter((kind) => !old.has(kind) && !follows(kind, old));
 }
+
+/**
+ * A file with two names, one of them in a directory that cannot be read: when the other is removed,
+ * as it may be, e2fsck finds no name any more. The link count still says that there is one.
+ */
+const follows = (kind: string, old: ReadonlySet<string>): boolean =>
+  kind.startsWith('Unattached inode') &&
+  [...old].some((k) => k.includes('is a zero-length directory'));
 
 /** So many of them, without order. */
 function chosen(chance: Prng, trials: readonly Trial[], count: number): Trial[] {
