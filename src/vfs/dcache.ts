@@ -276,8 +276,8 @@ export function* shrinkForUmount(sb: SuperBlock): Op<boolean> {
   if (!root) return true;
   const order: Dentry[] = [root];
   for (let i = 0; i < order.length; i++) {
-    const children = order[i]?.children;
-    if (children) order.push(...children.values());
+    // One by one: a call takes only so many arguments, and a directory has more names than that.
+    for (const child of order[i]?.children?.values() ?? []) order.push(child);
   }
   for (const d of order.reverse()) {
     if (d === root || d.count > 0) continue;

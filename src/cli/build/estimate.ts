@@ -45,7 +45,7 @@ export function needOf(root: Item, blockSize: number, cluster: number, o: MkfsOp
     need.blocks += xattrBlocks(item, blockSize, o) * perCluster;
     if (item.children) {
       need.blocks += up(directoryBlocks(item, blockSize), perCluster) * perCluster;
-      todo.push(...item.children.values());
+      for (const child of item.children.values()) todo.push(child);
     }
   }
   return need;

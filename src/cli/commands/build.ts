@@ -195,7 +195,7 @@ function forget(item: Item): void {
   const todo = [item];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     next.made = null;
-    if (next.children) todo.push(...next.children.values());
+    for (const child of next.children?.values() ?? []) todo.push(child);
   }
 }
 

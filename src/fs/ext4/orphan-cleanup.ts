@@ -33,7 +33,7 @@ import { ext4Truncate } from './truncate.ts';
 export function* ext4OrphanCleanup(sb: Ext4SuperBlock): Op<void> {
   const open = (nr: ReturnType<typeof ino>): Op<Ext4Inode> => ext4Iget(sb, nr, { special: true });
   const listed = yield* ext4OrphanList(sb, open);
-  sb.orphans.push(...listed);
+  for (const inode of listed) sb.orphans.push(inode);
   let done = listed.length;
   for (const inode of [...listed]) yield* finish(inode);
   if (sb.has.orphanFile) done += yield* cleanFile(sb);
