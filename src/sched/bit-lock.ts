@@ -10,7 +10,16 @@ import { assert } from '../base/assert.ts';
 import { EXCLUSIVE, type LockClass, OR_GIVE_UP } from './lock-class.ts';
 import { lockdepAcquire, lockdepHandOver, lockdepRelease, lockdepWant } from './lockdep.ts';
 import { type Op, SLEEP } from './op.ts';
-import { announce, exploring, LOCK, SharedObject, touch, TRYLOCK, UNLOCK } from './point.ts';
+import {
+  announce,
+  exploring,
+  LOCK,
+  SharedObject,
+  touch,
+  TRYFAIL,
+  TRYLOCK,
+  UNLOCK,
+} from './point.ts';
 import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
@@ -61,7 +70,7 @@ function take(b: BitLockable, cls: LockClass, subclass: number): void {
 export function tryLockBit(b: BitLockable, cls: LockClass, subclass = 0): boolean {
   if (CHECKED && exploring) {
     if (subclass !== OR_GIVE_UP) return false; // lockBit() announces itself.
-    touch(TRYLOCK, shadowOf(b, cls));
+    touch(b.lockBit ? TRYFAIL : TRYLOCK, shadowOf(b, cls));
   }
   if (b.lockBit) return false;
   take(b, cls, subclass);

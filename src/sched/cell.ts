@@ -4,7 +4,7 @@
  * the explorer interleaves there; `get()` and `set()` only leave their mark in the footprint.
  */
 import type { Op } from './op.ts';
-import { announce, exploring, READ, SharedObject, touch, WRITE } from './point.ts';
+import { announce, exploring, GET, READ, SET, SharedObject, touch, WRITE } from './point.ts';
 import type { Announced } from './task.ts';
 
 export class Cell<T> extends SharedObject implements Announced {
@@ -18,11 +18,11 @@ export class Cell<T> extends SharedObject implements Announced {
   }
 
   get(): T {
-    if (CHECKED && exploring) touch(READ, this);
+    if (CHECKED && exploring) touch(GET, this);
     return this.value;
   }
   set(value: T): void {
-    if (CHECKED && exploring) touch(WRITE, this);
+    if (CHECKED && exploring) touch(SET, this);
     this.value = value;
   }
 

@@ -15,7 +15,16 @@ import { List } from '../base/list.ts';
 import { EXCLUSIVE, type LockClass, OR_GIVE_UP } from './lock-class.ts';
 import { lockdepAcquire, lockdepRelease, lockdepWant } from './lockdep.ts';
 import { type Op, SLEEP } from './op.ts';
-import { announce, exploring, LOCK, SharedObject, touch, TRYLOCK, UNLOCK } from './point.ts';
+import {
+  announce,
+  exploring,
+  LOCK,
+  SharedObject,
+  touch,
+  TRYFAIL,
+  TRYLOCK,
+  UNLOCK,
+} from './point.ts';
 import { type Announced, currentOrNull, type Task, type WaitTarget } from './task.ts';
 import { sleepOn, wakeFirst } from './wait-queue.ts';
 
@@ -44,7 +53,7 @@ export class Mutex extends SharedObject implements Disposable, WaitTarget, Annou
   tryLock(subclass = 0): boolean {
     if (CHECKED && exploring) {
       if (subclass !== OR_GIVE_UP) return false; // lock() announces itself.
-      touch(TRYLOCK, this);
+      touch(this.locked ? TRYFAIL : TRYLOCK, this);
     }
     if (this.locked) return false;
     if (CHECKED) lockdepAcquire(this.cls, subclass, EXCLUSIVE, this);

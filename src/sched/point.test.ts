@@ -14,13 +14,17 @@ import type { Op } from './op.ts';
 import {
   choose,
   dependent,
+  GET,
   kindOf,
   LOCK,
   objectOf,
+  operation,
   READ,
   RDLOCK,
+  SET,
   setExploring,
   takeFootprint,
+  TRYFAIL,
   TRYLOCK,
   UNLOCK,
   WRITE,
@@ -199,7 +203,7 @@ test('a refused hot try leaves no mark; a try that gives up, an unlock and a get
   x.set(x.get() + 1);
   m.unlock();
   const ops = takeFootprint();
-  expect(ops.map(kindOf)).toEqual([TRYLOCK, TRYLOCK, READ, WRITE, UNLOCK]);
+  expect(ops.map(kindOf)).toEqual([TRYLOCK, TRYFAIL, GET, SET, UNLOCK]);
   expect(new Set(ops.map(objectOf)).size).toBe(2);
 });
 
@@ -223,7 +227,7 @@ test('objects keep their ids from execution to execution, whatever the schedule'
 });
 
 test('operations depend on each other on one object, unless both only read', () => {
-  const on = (kind: number, object: number): number => kind | (object << 4);
+  const on = operation;
   expect(dependent(on(READ, 1), on(WRITE, 1))).toBe(true);
   expect(dependent(on(READ, 1), on(READ, 1))).toBe(false);
   expect(dependent(on(LOCK, 1), on(LOCK, 2))).toBe(false);

@@ -6,8 +6,8 @@
  * do is added to the footprint of the running step. In production builds all of it vanishes
  * (CHECKED); in checked builds it costs one test of `exploring`.
  *
- * An operation is a small integer, `kind | objectId << 4`. Two operations depend on each other if
- * the object is the same and not both are read-like. An object's id comes from who made it and the
+ * An operation is a small integer, `kind | objectId << KIND_BITS`. Two operations depend on each
+ * other if the object is the same and not both are read-like. An object's id comes from who made it and the
  * how-many-th of that task it was, so that it is the same in every execution.
  */
 import { type Announced, currentOrNull, currentTask, type Task } from './task.ts';
@@ -19,6 +19,7 @@ export const LOCK = 2;
 export const UNLOCK = 3;
 export const RDLOCK = 4;
 export const RDUNLOCK = 5;
+/** A try that took the lock; announced (model programs do that), one whose outcome is open. */
 export const TRYLOCK = 6;
 /** A writer queues: from now on new readers wait. */
 export const WQUEUE = 7;
@@ -34,15 +35,30 @@ export const START = 12;
 export const DEV_WRITE = 13;
 export const DEV_FLUSH = 14;
 export const DOWNGRADE = 15;
+/** A try that found the lock taken. */
+export const TRYFAIL = 16;
+/** A try that took the lock shared. */
+export const TRYRDLOCK = 17;
+/** Plain accesses: no scheduling points, and a data race where nothing orders two of them. */
+export const GET = 18;
+export const SET = 19;
 
+// prettier-ignore
 export const kindNames = [
-  'read', 'write', 'lock', 'unlock', 'rdlock', 'rdunlock', 'trylock', 'wrqueue',
-  'prep', 'sched', 'wake', 'choose', 'start', 'dev-write', 'dev-flush', 'downgrade',
-] as const; // prettier-ignore
+  'read', 'write', 'lock', 'unlock', 'rdlock', 'rdunlock', 'trylock', 'wrqueue', 'prep', 'sched',
+  'wake', 'choose', 'start', 'dev-write', 'dev-flush', 'downgrade', 'trylock-failed',
+  'tryrdlock', 'get', 'set',
+] as const;
 
-const READ_LIKE = (1 << READ) | (1 << RDLOCK) | (1 << RDUNLOCK) | (1 << DEV_WRITE);
-export const kindOf = (op: Wait): number => op & 15;
-export const objectOf = (op: Wait): number => op >>> 4;
+export const KIND_BITS = 5;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+const READ_LIKE = [READ, RDLOCK, RDUNLOCK, TRYRDLOCK, DEV_WRITE, GET].reduce(
+  (m, k) => m | (1 << k),
+  0,
+);
+export const operation = (kind: number, object: number): Wait => kind | (object << KIND_BITS);
+export const kindOf = (op: Wait): number => op & KIND_MASK;
+export const objectOf = (op: Wait): number => op >>> KIND_BITS;
 export const isReadLike = (kind: number): boolean => ((READ_LIKE >>> kind) & 1) !== 0;
 export const dependent = (a: Wait, b: Wait): boolean =>
   objectOf(a) === objectOf(b) && !(isReadLike(kindOf(a)) && isReadLike(kindOf(b)));
@@ -83,7 +99,7 @@ export function restartObjectKeys(): void {
 export function announce(kind: number, on: Announced): Wait {
   const task = currentTask();
   task.pendingOn = on;
-  return (task.pending = kind | (idOf(on.objectKey) << 4));
+  return (task.pending = operation(kind, idOf(on.objectKey)));
 }
 
 /** Could the task take its next step without sleeping? */
@@ -93,7 +109,7 @@ export const isEnabled = (task: Task): boolean =>
 let footprint: Wait[] = [];
 /** A plain function does this now, within the running step. */
 export function touch(kind: number, on: Announced): void {
-  footprint.push(kind | (idOf(on.objectKey) << 4));
+  footprint.push(operation(kind, idOf(on.objectKey)));
 }
 /** What plain functions did since the last call. */
 export function takeFootprint(): Wait[] {

@@ -21,7 +21,9 @@ import {
   RDUNLOCK,
   SharedObject,
   touch,
+  TRYFAIL,
   TRYLOCK,
+  TRYRDLOCK,
   UNLOCK,
   WQUEUE,
 } from './point.ts';
@@ -81,7 +83,7 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
    * @returns true: it is ours. May refuse a free lock while exploring, unless OR_GIVE_UP.
    */
   tryShared(subclass = 0): boolean {
-    if (CHECKED && exploring && !this.mayTry(subclass)) return false;
+    if (CHECKED && exploring && !this.mayTry(subclass, this.readable, TRYRDLOCK)) return false;
     if (!this.readable) return false;
     if (CHECKED) this.tookShared(subclass);
     this.count++;
@@ -90,7 +92,7 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
 
   /** @param subclass  as for lockExclusive(), or OR_GIVE_UP */
   tryExclusive(subclass = 0): boolean {
-    if (CHECKED && exploring && !this.mayTry(subclass)) return false;
+    if (CHECKED && exploring && !this.mayTry(subclass, this.count === 0, TRYLOCK)) return false;
     if (this.count !== 0) return false;
     if (CHECKED) lockdepAcquire(this.cls, subclass, EXCLUSIVE, this);
     this.count = WRITER;
@@ -202,10 +204,10 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
   // The next four are empty in production, where nobody calls them. The bundler sees that a name
   // is not used only if its use stands inside of `if (CHECKED)`, not behind an early return.
 
-  private mayTry(subclass: number): boolean {
+  private mayTry(subclass: number, free: boolean, kind: number): boolean {
     if (CHECKED) {
       if (subclass !== OR_GIVE_UP) return false; // The lock that follows announces itself.
-      touch(TRYLOCK, this);
+      touch(free ? kind : TRYFAIL, this);
     }
     return true;
   }

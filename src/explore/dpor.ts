@@ -1,0 +1,371 @@
+/**
+ * Dynamic partial order reduction: of all schedules that differ only in the order of independent
+ * steps, run one. After each execution its races are looked at, and for each a schedule in which
+ * they come the other way round is put on the list, at the step where it branches off.
+ *
+ *   optimal  the list is a wakeup tree a step: no execution is redundant (POPL 2014, Algorithm 2)
+ *   source   the list is a set of tasks a step (Algorithm 1): cheaper to keep, and some executions
+ *            are begun and then given up
+ *
+ * The search is depth first. A system cannot go back, so that the steps up to the branch are taken
+ * anew; they must turn out as before, which is checked.
+ *
+ *     depth   0 .. from-1      from         from+1 ..
+ *             taken again      the branch   new: chosen freely, or as the wakeup tree says
+ *
+ * Data choices of a step (`pick()`) are explored like an odometer, last choice fastest, before the
+ * step counts as done. What a task does next is known only after it did so once: footprints of
+ * sleeping tasks are remembered, those of other tasks never asked for.
+ *
+ * Invariants
+ *  D-1  A task in `sleep` or `done` of a depth has been explored from there, with every outcome of
+ *       its choices; its footprint is remembered and still true.
+ *  D-2  `tree[d][0]` is the child being explored; the others wait.
+ *  D-3  Only races of steps from `from` on are looked at: the others are on the list already.
+ */
+import { assert } from '../base/assert.ts';
+import type { Wait } from '../sched/op.ts';
+import { kindNames, kindOf, objectOf } from '../sched/point.ts';
+import { FREE, NEVER, Races } from './races.ts';
+import { ABANDON, type Search } from './search.ts';
+import { NONE, type System } from './system.ts';
+import { footprintsClash, Trace } from './trace.ts';
+import { insertSequence, isWeakInitial, leaf, type WakeupNode } from './wakeup-tree.ts';
+
+export type DporMode = 'optimal' | 'source';
+
+/** A free choice of data: which outcomes have been tried, beginning with `first`. */
+interface Choice {
+  readonly below: number;
+  readonly first: number;
+  tried: number;
+}
+const valueOf = (c: Choice): number => (c.first + c.tried) % c.below;
+
+const WIDE = 32;
+const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
+const has = (mask: number, task: number): boolean => ((mask >>> task) & 1) !== 0;
+
+export interface DporOptions {
+  readonly mode?: DporMode;
+  /** At most so many choices of an execution are other than 0. */
+  readonly faults?: number;
+}
+
+export class Dpor implements Search {
+  readonly mode: DporMode;
+  readonly trace = new Trace();
+  exhaustive = false;
+  blocked = 0;
+  /** Reversals that could not be carried out: what they wait for did not come. */
+  infeasible = 0;
+  /** Races that were looked at. */
+  raced = 0;
+
+  protected readonly races = new Races(this.trace);
+  /** Tasks that need not be tried here, and tasks that have been. */
+  protected readonly sleep: number[] = [0];
+  protected readonly done: number[] = [0];
+  /** Source mode: tasks to be tried. */
+  protected readonly wanted: number[] = [0];
+  protected readonly able: number[] = [];
+  protected readonly tree: (WakeupNode[] | null)[] = [null];
+  private readonly footOp: Wait[] = [];
+  private readonly footMore: (readonly Wait[] | null)[] = [];
+
+  private readonly faults: number;
+  private readonly plans: Choice[][] = [];
+  private spent = 0;
+  private picked = 0;
+  /** Steps taken in this execution, and how many of them are a repetition. */
+  private at = 0;
+  private from = 0;
+
+  protected kept = new Int32Array(1024);
+  protected steps = new Int32Array(1024);
+  protected readonly dropped: number[] = [];
+
+  constructor(options: DporOptions = {}) {
+    this.mode = options.mode ?? 'optimal';
+    this.faults = options.faults ?? Infinity;
+  }
+
+  choose(system: System, enabled: number): number {
+    const d = this.at;
+    this.picked = 0;
+    if (d === 0) {
+      this.spent = 0;
+      if (this.trace.length === 0) this.trace.begin(system.count);
+    }
+    if (d < this.from) return this.trace.task[d]!;
+    this.able[d] = enabled;
+    const task = this.mode === 'optimal' ? this.byTree(system, enabled) : this.bySet(enabled);
+    if (task !== ABANDON) this.plans[d] ??= [];
+    else this.blocked++;
+    return task;
+  }
+
+  /** As the tree says; at a leaf, whoever does not sleep. */
+  private byTree(system: System, enabled: number): number {
+    const d = this.at;
+    const list = this.tree[d] ?? null;
+    while (list !== null && list.length > 0) {
+      const node = list[0]!;
+      if (has(enabled, node.task)) {
+        this.plans[d] ??= this.planOf(node);
+        return node.task;
+      }
+      list.shift();
+      this.infeasible++;
+    }
+    if (list !== null && this.done[d] !== 0) return ABANDON;
+    const task = this.anybody(enabled & ~this.sleep[d]!);
+    if (task !== ABANDON) this.tree[d] = [leaf(task, system.pending(task))];
+    return task;
+  }
+
+  private bySet(enabled: number): number {
+    const d = this.at;
+    const open = this.wanted[d]! & enabled & ~this.done[d]! & ~this.sleep[d]!;
+    if (open !== 0) return this.plans[d] !== undefined ? this.trace.task[d]! : lowest(open);
+    const task = this.anybody(enabled & ~this.sleep[d]!);
+    if (task !== ABANDON) this.wanted[d] = 1 << task;
+    return task;
+  }
+
+  /** The task that moved last if it may, for fewer switches; else the first. */
+  private anybody(among: number): number {
+    if (among === 0) return ABANDON;
+    const last = this.at > 0 ? this.trace.task[this.at - 1]! : 0;
+    return has(among, last) ? last : lowest(among);
+  }
+
+  private planOf(node: WakeupNode): Choice[] {
+    // How many outcomes there are is known when the step asks.
+    return (node.choices ?? []).map((first) => ({ below: 0, first, tried: 0 }));
+  }
+
+  pick(below: number): number {
+    const plan = this.plans[this.at]!;
+    const n = this.picked++;
+    const known = plan[n];
+    if (known === undefined || known.below === 0) {
+      const allowed = this.spent < this.faults ? below : 1;
+      const first = known !== undefined && known.first < allowed ? known.first : 0;
+      plan[n] = { below: allowed, first, tried: 0 };
+    } else assert(known.below <= below, 'the same execution offers the same choices');
+    const value = valueOf(plan[n]!);
+    if (value !== 0) this.spent++;
+    return value;
+  }
+
+  stepped(system: System, task: number): void {
+    const d = this.at++;
+    const { trace } = this;
+    if (d < this.from) {
+      if (system.op !== trace.op[d]) this.strayed(system, d);
+      return;
+    }
+    const plan = this.plans[d]!;
+    plan.length = this.picked;
+    const choices = plan.length === 0 ? null : plan.map(valueOf);
+    trace.push(task, system.op, system.more, choices, system.count);
+    this.sleep[d + 1] = this.stillAsleep(d);
+    this.done[d + 1] = 0;
+    this.wanted[d + 1] = 0;
+    const node = this.tree[d]?.[0];
+    if (node !== undefined) {
+      node.op = system.op; // Known only now.
+      node.more = system.more;
+    }
+    this.tree[d + 1] = node !== undefined && node.children.length > 0 ? node.children : null;
+    delete this.plans[d + 1];
+  }
+
+  /** Who has been tried at depth `d`, and is independent of what was done there instead. */
+  private stillAsleep(d: number): number {
+    const { trace, footOp, footMore } = this;
+    let left = (this.sleep[d]! | this.done[d]!) & ~(1 << trace.task[d]!);
+    let asleep = 0;
+    while (left !== 0) {
+      const q = lowest(left);
+      left &= left - 1;
+      const at = d * WIDE + q;
+      if (footprintsClash(footOp[at]!, footMore[at]!, trace.op[d]!, trace.more[d]!)) continue;
+      asleep |= 1 << q;
+      footOp[at + WIDE] = footOp[at]!;
+      footMore[at + WIDE] = footMore[at]!;
+    }
+    return asleep;
+  }
+
+  private strayed(system: System, d: number): never {
+    const say = (op: Wait): string => `${kindNames[kindOf(op)]} of object ${objectOf(op)}`;
+    const [was, is] = [say(this.trace.op[d]!), say(system.op)];
+    assert(false, `step ${d} was ${was} and is ${is} now: the program is not deterministic`);
+  }
+
+  ended(system: System): boolean {
+    const { trace } = this;
+    assert(this.at === trace.length, 'an execution repeats its beginning to the end');
+    this.room();
+    for (let at = this.from; at < trace.length; at++) this.raceOf(at);
+    this.blockedForever(system);
+    return this.next();
+  }
+
+  /** Operations that never happened, since their task is stuck, race too. */
+  protected blockedForever(system: System): void {
+    const stuck = system.live & ~system.enabled();
+    for (let p = 0; p < system.count; p++) {
+      if (!has(stuck, p) || system.pending(p) === NONE) continue;
+      this.raceOf(this.trace.pretend(p, system.pending(p)));
+    }
+  }
+
+  protected raceOf(at: number): void {
+    for (const i of this.races.immediate(at)) {
+      this.raced++;
+      this.reverse(i, at);
+    }
+  }
+
+  private room(): void {
+    if (this.kept.length > this.trace.length) return;
+    this.kept = new Int32Array(this.trace.task.length);
+    this.steps = new Int32Array(this.trace.task.length);
+  }
+
+  /** See to it that step `at` is tried before step `i`, with which it is in a race. */
+  protected reverse(i: number, at: number): void {
+    const { trace, kept } = this;
+    let count = 0;
+    for (let j = i + 1; j < at; j++) if (!trace.isBefore(i, j)) kept[count++] = j;
+    this.dropped.length = 0;
+    for (;;) {
+      const h = this.blocker(i, count, at);
+      if (h === FREE) break;
+      // Who waits for itself, or for what it came after, waits in any order.
+      if (h === NEVER || trace.task[h] === trace.task[at] || trace.isPast(h, at)) return;
+      if (h < i) {
+        this.overtake(h, at);
+        return;
+      }
+      count = this.drop(h, count);
+    }
+    if (this.mode === 'source') this.addToSet(i, count, at);
+    else this.addToTree(i, this.sequence(i, count, at));
+  }
+
+  protected blocker(i: number, count: number, at: number): number {
+    return this.races.blocker(i, this.kept, count, at);
+  }
+  /** The lock is held since before the race: that holder is the one to overtake. */
+  protected overtake(holder: number, at: number): void {
+    this.reverse(holder, at);
+  }
+
+  /** Without step `h` and what comes after it. */
+  private drop(h: number, count: number): number {
+    const { kept, trace } = this;
+    let left = 0;
+    for (let a = 0; a < count; a++) if (!trace.isBefore(h, kept[a]!)) kept[left++] = kept[a]!;
+    this.dropped.push(h);
+    return left;
+  }
+
+  /** Source sets: some first step of (kept steps, step `at`) must be among those to be tried. */
+  protected addToSet(i: number, count: number, at: number): void {
+    const { trace, kept } = this;
+    let [seen, initials] = [0, 0];
+    kept[count] = at;
+    for (let a = 0; a <= count; a++) {
+      const e = kept[a]!;
+      const t = trace.task[e]!;
+      if (has(seen, t)) continue;
+      seen |= 1 << t;
+      let first = true;
+      for (let b = 0; b < a && first; b++) first = !trace.clash(kept[b]!, e);
+      if (first) initials |= 1 << t;
+    }
+    assert(initials !== 0, 'a sequence has a first step');
+    if (((this.wanted[i]! | this.sleep[i]! | this.done[i]!) & initials) !== 0) return;
+    const t = trace.task[at]!;
+    this.wanted[i]! |= has(initials, t) ? 1 << t : initials & -initials;
+  }
+
+  /** Kept steps, later ones that are independent of the race, step `at`. */
+  protected sequence(i: number, count: number, at: number): number {
+    const { trace, steps, dropped } = this;
+    for (let a = 0; a < count; a++) steps[a] = this.kept[a]!;
+    for (let j = at + 1; j < trace.length; j++) {
+      if (!trace.isBefore(i, j) && !dropped.some((h) => trace.isBefore(h, j))) steps[count++] = j;
+    }
+    steps[count++] = at;
+    return count;
+  }
+
+  protected addToTree(i: number, count: number): void {
+    let known = this.sleep[i]! | this.done[i]!;
+    while (known !== 0) {
+      const q = lowest(known);
+      known &= known - 1;
+      const [op, more] = [this.footOp[i * WIDE + q]!, this.footMore[i * WIDE + q]!];
+      if (isWeakInitial(this.trace, this.steps, count, q, op, more)) return;
+    }
+    insertSequence(this.tree[i]!, this.trace, this.steps, count);
+  }
+
+  /** To the deepest step where something is left to be tried. */
+  private next(): boolean {
+    const { trace } = this;
+    for (let d = trace.length - 1; d >= 0; d--) {
+      this.remember(d);
+      const again = this.turnOdometer(d);
+      if (again || this.another(d)) {
+        trace.cut(d);
+        this.from = d;
+        this.at = 0;
+        return true;
+      }
+    }
+    this.exhaustive = true;
+    return false;
+  }
+
+  /** The next outcome of the choices of step `d`, with a fresh subtree behind it. */
+  private turnOdometer(d: number): boolean {
+    const plan = this.plans[d]!;
+    for (let c = plan.pop(); c !== undefined; c = plan.pop()) {
+      if (c.tried + 1 === c.below) continue;
+      plan.push({ ...c, tried: c.tried + 1 });
+      if (this.mode === 'optimal') {
+        this.tree[d]![0] = leaf(this.trace.task[d]!, this.trace.op[d]!);
+      }
+      return true;
+    }
+    return false;
+  }
+
+  /** The footprint of step `d`: of all outcomes of its choices together. */
+  private remember(d: number): void {
+    const { trace } = this;
+    const at = d * WIDE + trace.task[d]!;
+    const [op, more] = [trace.op[d]!, trace.more[d]!];
+    if (this.plans[d]!.every((c) => c.tried === 0)) {
+      this.footOp[at] = op;
+      this.footMore[at] = more;
+    } else this.footMore[at] = [...(this.footMore[at] ?? []), op, ...(more ?? [])];
+  }
+
+  /** Step `d` is done with; is there another task to be tried in its place? */
+  private another(d: number): boolean {
+    this.done[d]! |= 1 << this.trace.task[d]!;
+    delete this.plans[d];
+    if (this.mode === 'source') {
+      return (this.wanted[d]! & this.able[d]! & ~this.done[d]! & ~this.sleep[d]!) !== 0;
+    }
+    this.tree[d]!.shift();
+    return this.tree[d]!.length > 0;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Model programs: tasks that are generators of operations, nothing else. `yield` announces the
+ * next operation, and the code behind it performs it; locks and wait queues are the system's own.
+ * A step is one operation, so that counts can be compared with those of other tools.
+ *
+ *     const x = 64; // an object that is no lock
+ *     const add = function* (s: { x: number }): Steps {
+ *       yield read(x);
+ *       const v = s.x;
+ *       yield write(x);
+ *       s.x = v + 1;
+ *     };
+ */
+import { assert } from '../base/assert.ts';
+import type { Wait } from '../sched/op.ts';
+import {
+  kindNames,
+  kindOf,
+  LOCK,
+  objectOf,
+  operation,
+  PREP,
+  RDLOCK,
+  RDUNLOCK,
+  READ,
+  SCHED,
+  TRYFAIL,
+  TRYLOCK,
+  UNLOCK,
+  WAKE,
+  WQUEUE,
+  WRITE,
+} from '../sched/point.ts';
+import {
+  type Chooser,
+  type Failure,
+  type Inspection,
+  MAX_TASKS,
+  NONE,
+  type System,
+} from './system.ts';
+
+/** The value of `yield trylock(o)` is whether it took the lock. */
+export type Steps = Generator<Wait, void, boolean>;
+
+export interface Program<S = unknown> {
+  /** Objects 0..locks-1 may be locks or wait queues. */
+  readonly locks?: number;
+  readonly init: () => S;
+  readonly tasks: (state: S, choose: Chooser) => Steps[];
+  readonly names?: readonly string[];
+  /** Names of objects, by number. */
+  readonly objects?: Readonly<Record<number, string>>;
+  /** Holds at the end; or the symptom. */
+  readonly check?: (state: S) => boolean | string;
+}
+
+export const read = (o: number): Wait => operation(READ, o);
+export const write = (o: number): Wait => operation(WRITE, o);
+export const lock = (o: number): Wait => operation(LOCK, o);
+export const unlock = (o: number): Wait => operation(UNLOCK, o);
+export const rdlock = (o: number): Wait => operation(RDLOCK, o);
+export const rdunlock = (o: number): Wait => operation(RDUNLOCK, o);
+export const trylock = (o: number): Wait => operation(TRYLOCK, o);
+/** A writer gets in line: from now on new readers wait. `lock()` follows. */
+export const wqueue = (o: number): Wait => operation(WQUEUE, o);
+export const prep = (o: number): Wait => operation(PREP, o);
+export const sched = (o: number): Wait => operation(SCHED, o);
+export const wake = (o: number): Wait => operation(WAKE, o);
+
+export class ProgramSystem<S> implements System {
+  op = NONE;
+  readonly more = null;
+  count = 0;
+  live = 0;
+  state!: S;
+  depth = 0;
+  private readonly program: Program<S>;
+  private tasks: Steps[] = [];
+  private readonly next = new Int32Array(MAX_TASKS + 1);
+  /** By lock: the task that has it, or -1; who reads; which writers wait. */
+  private readonly owner: Int8Array;
+  private readonly readers: Int32Array;
+  private readonly queued: Int32Array;
+  private readonly woken: Int32Array;
+  /** How often each task reads each lock. */
+  private readonly reads: Uint8Array;
+
+  constructor(program: Program<S>) {
+    const locks = program.locks ?? 0;
+    this.program = program;
+    this.owner = new Int8Array(locks);
+    this.readers = new Int32Array(locks);
+    this.queued = new Int32Array(locks);
+    this.woken = new Int32Array(locks);
+    this.reads = new Uint8Array(locks * 32);
+  }
+
+  start(chooser: Chooser): void {
+    this.owner.fill(-1);
+    for (const a of [this.readers, this.queued, this.woken, this.reads]) a.fill(0);
+    this.depth = 0;
+    this.state = this.program.init();
+    this.tasks = this.program.tasks(this.state, chooser);
+    this.count = this.tasks.length;
+    this.live = 0;
+    for (let t = 0; t < this.count; t++) this.advance(t, false);
+  }
+
+  private advance(task: number, took: boolean): void {
+    const r = this.tasks[task]!.next(took);
+    if (r.done === true) {
+      this.live &= ~(1 << task);
+      this.next[task] = NONE;
+    } else {
+      this.live |= 1 << task;
+      this.next[task] = r.value;
+    }
+  }
+
+  enabled(): number {
+    let able = 0;
+    for (let t = 0; t < this.count; t++) if (this.isEnabled(t)) able |= 1 << t;
+    return able;
+  }
+
+  private isEnabled(task: number): boolean {
+    if (((this.live >>> task) & 1) === 0) return false;
+    const x = this.next[task]!;
+    const kind = kindOf(x);
+    const o = objectOf(x);
+    if (kind === LOCK) return this.owner[o]! < 0 && this.readers[o] === 0;
+    if (kind === RDLOCK) return this.owner[o]! < 0 && this.queued[o] === 0;
+    if (kind === SCHED) return ((this.woken[o]! >>> task) & 1) !== 0;
+    return true;
+  }
+
+  pending(task: number): Wait {
+    return this.next[task]!;
+  }
+
+  step(task: number): void {
+    const x = this.next[task]!;
+    this.op = x;
+    this.depth++;
+    const took = kindOf(x) >= LOCK ? this.perform(task, kindOf(x), objectOf(x)) : false;
+    this.advance(task, took);
+  }
+
+  private perform(task: number, kind: number, o: number): boolean {
+    const bit = 1 << task;
+    switch (kind) {
+      case LOCK:
+        this.owner[o] = task;
+        this.queued[o]! &= ~bit;
+        return true;
+      case UNLOCK:
+        assert(this.owner[o] === task, 'only the owner unlocks');
+        this.owner[o] = -1;
+        return true;
+      case RDLOCK:
+        this.readers[o]! |= bit;
+        this.reads[o * 32 + task]!++;
+        return true;
+      case RDUNLOCK:
+        if (--this.reads[o * 32 + task]! === 0) this.readers[o]! &= ~bit;
+        return true;
+      case TRYLOCK: {
+        const free = this.owner[o]! < 0 && this.readers[o] === 0;
+        if (free) this.owner[o] = task;
+        else this.op = operation(TRYFAIL, o);
+        return free;
+      }
+      case WQUEUE:
+      case PREP:
+        this.woken[o]! &= ~bit;
+        this.queued[o]! |= bit;
+        return true;
+      case WAKE:
+        this.woken[o]! |= this.queued[o]!;
+        this.queued[o] = 0;
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  judge(): Failure | null {
+    if (this.live !== 0) {
+      const who = this.names.filter((_, t) => ((this.live >>> t) & 1) !== 0).join(', ');
+      return { kind: 'deadlock', symptom: `${who} wait for ever`, depth: this.depth };
+    }
+    const fine = this.program.check?.(this.state) ?? true;
+    if (fine === true) return null;
+    const symptom = fine === false ? 'the final check fails' : fine;
+    return { kind: 'violation', symptom, depth: this.depth };
+  }
+
+  get names(): readonly string[] {
+    const { names } = this.program;
+    return Array.from({ length: this.count }, (_, t) => names?.[t] ?? `T${t}`);
+  }
+
+  describe(op: Wait): string {
+    const o = objectOf(op);
+    return `${kindNames[kindOf(op)]!}(${this.program.objects?.[o] ?? `#${o}`})`;
+  }
+
+  inspect(): Inspection {
+    const held: { task: number; what: string }[] = [];
+    const waits: { task: number; what: string; by: number[] }[] = [];
+    const nameOf = (o: number): string => this.program.objects?.[o] ?? `#${o}`;
+    for (let t = 0; t < this.count; t++) {
+      for (let o = 0; o < this.owner.length; o++) {
+        if (this.owner[o] === t || ((this.readers[o]! >>> t) & 1) !== 0) {
+          held.push({ task: t, what: nameOf(o) });
+        }
+      }
+      if (((this.live >>> t) & 1) === 0 || this.isEnabled(t)) continue;
+      const o = objectOf(this.next[t]!);
+      const by = Array.from({ length: this.count }, (_, q) => q).filter(
+        (q) => this.owner[o] === q || ((this.readers[o]! >>> q) & 1) !== 0,
+      );
+      waits.push({ task: t, what: this.describe(this.next[t]!), by });
+    }
+    const state: unknown = this.state;
+    const entries = typeof state === 'object' && state !== null ? Object.entries(state) : [];
+    const plain = entries.filter(([, v]) => ['number', 'boolean', 'string'].includes(typeof v));
+    return { held, waits, values: Object.fromEntries(plain.map(([k, v]) => [k, String(v)])) };
+  }
+}

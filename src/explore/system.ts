@@ -1,0 +1,79 @@
+/**
+ * What a search moves: a few tasks that can be started anew as often as one likes, one step at a
+ * time. Model programs (program.ts) and tasks of the scheduler (task-system.ts) are such systems.
+ *
+ * A task is a number, the same in every execution; sets of tasks are bit masks, so that there may
+ * be `MAX_TASKS` of them. A step is one announced operation and the code up to the next one. Its
+ * footprint is `op`, the announced operation as it turned out, and `more`, what plain functions did
+ * besides; the footprint is known only after the step.
+ */
+import type { Wait } from '../sched/op.ts';
+
+export const MAX_TASKS = 31;
+/** No operation is announced. */
+export const NONE: Wait = -1;
+
+/** Decides free choices of data. */
+export interface Chooser {
+  /** 0..below-1; `why` names the choice. 0 is the ordinary outcome. */
+  pick(below: number, why: string): number;
+}
+
+/** Between two steps: who holds what, who waits for whom, and the values worth knowing. */
+export interface Inspection {
+  readonly held: readonly { readonly task: number; readonly what: string }[];
+  /** `by`: the tasks that could end the wait, where that is known. */
+  readonly waits: readonly {
+    readonly task: number;
+    readonly what: string;
+    readonly by: readonly number[];
+  }[];
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** What was wrong with an execution. */
+export interface Failure {
+  readonly kind: 'violation' | 'deadlock' | 'livelock' | 'lockdep' | 'data race';
+  /** One line: the symptom. */
+  readonly symptom: string;
+  /** Lines that say more: who waits for whom, a stack. */
+  readonly detail?: string;
+  /** How many steps had been taken when it showed. */
+  readonly depth: number;
+}
+
+export interface System {
+  /** Back to the state after the set-up, with every task before its first operation. */
+  start(chooser: Chooser): void;
+  /** How many tasks there are so far; it may grow with a step. */
+  readonly count: number;
+  /** Tasks that have not ended. */
+  readonly live: number;
+  /** Tasks that could move now. */
+  enabled(): number;
+  /** What `task` would do next, or NONE. */
+  pending(task: number): Wait;
+  step(task: number): void;
+  /** The last step's footprint. */
+  readonly op: Wait;
+  readonly more: readonly Wait[] | null;
+  /** What is wrong now, at the end of an execution. */
+  judge(): Failure | null;
+
+  // For people.
+
+  /** Names of the tasks. */
+  readonly names: readonly string[];
+  /** An operation in words: `lock(inode_lock)`. */
+  describe(op: Wait): string;
+  inspect(): Inspection;
+}
+
+/** The footprint of one step, to be kept. */
+export interface Step {
+  readonly task: number;
+  readonly op: Wait;
+  readonly more: readonly Wait[] | null;
+  /** Outcomes of its free choices. */
+  readonly choices: readonly number[] | null;
+}
