@@ -13,6 +13,7 @@ import {
   S_IFREG,
   type Xattr,
 } from '../tree.ts';
+import { sortXattrs } from '../xattr-dump.ts';
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
 import type { Archive } from './spool.ts';
@@ -271,9 +272,7 @@ function xattrsOf(records: Records): Xattr[] {
       found.set('security.selinux' as Name, nameToBytes(value));
     }
   }
-  return [...found]
-    .map(([name, value]) => ({ name, value }))
-    .sort((x, y) => (x.name < y.name ? -1 : 1));
+  return sortXattrs([...found].map(([name, value]) => ({ name, value })));
 }
 
 /** A file's data where it lies in the archive. */
