@@ -1,6 +1,6 @@
 /** The commands about an image as a whole. */
-import { Command, Option } from 'commander';
-import { action, examples } from './commands.ts';
+import { Command } from 'commander';
+import { action, examples, xattrsOption } from './commands.ts';
 
 export function imageCommands(top: Command): void {
   top.addCommand(mkfsCommand());
@@ -48,11 +48,6 @@ const mkfsCommand = (): Command =>
     async () => (await import('./commands/mkfs.ts')).mkfs,
   );
 
-const xattrsOption = (what: string): Option =>
-  new Option('--xattrs <policy>', `extended attributes ${what}`)
-    .choices(['auto', 'require', 'none'])
-    .default('auto');
-
 const buildCommand = (): Command =>
   action(
     withMkfsOptions(
@@ -63,7 +58,7 @@ const buildCommand = (): Command =>
         .argument('<source...>', 'a folder, a tarball (- is standard input), an OCI layout')
         .requiredOption('-o, --output <image>', 'the image, which appears when it is complete')
         .option('--size <size>', '64M, 2G ...; auto fits it to what goes in', 'auto')
-        .addOption(xattrsOption('of folders')),
+        .addOption(xattrsOption(' of folders')),
     )
       .option('-q, --quiet', 'say nothing')
       .addHelpText(
@@ -94,10 +89,12 @@ const extractCommand = (): Command =>
         'a folder, FILE.tar, or - for a tar on standard output',
       )
       .option('--no-same-owner', 'leave owners to the host')
+      .addOption(xattrsOption(' in a folder'))
       .addHelpText(
         'after',
         '\nModes, times, hard links and holes are kept; owners and devices on the host need root;\n' +
-          'extended attributes are kept in a tar file.\n' +
+          'extended attributes are kept in a tar file, and in a folder where the host has setfattr\n' +
+          '(package attr) and lets us: what stays behind is said, with --xattrs require it is a failure.\n' +
           examples('extract disk.img -o rootfs', 'extract disk.img:/etc -o - | tar -t'),
       ),
     async () => (await import('./commands/extract.ts')).extract,

@@ -4,9 +4,13 @@
  * @source getfattr(1), xattr(7)
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import type { Name } from '../base/name.ts';
+import { closeSync, readSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { type Name, nameToText } from '../base/name.ts';
 import { CliError } from './errors.ts';
-import type { Xattr } from './tree.ts';
+import { joinPath } from './location.ts';
+import { namelessFile } from './nameless-file.ts';
+import { isDir, type Stat, type Xattr } from './tree.ts';
 import { readDump } from './xattr-dump.ts';
 
 /** auto: where the host has the tool; require: or fail; none: leave them. */
@@ -14,9 +18,10 @@ export const XATTR_POLICIES = ['auto', 'require', 'none'] as const;
 export type XattrPolicy = (typeof XATTR_POLICIES)[number];
 
 const READER = 'getfattr';
-/** All names, values in hexadecimal, symlinks themselves, paths as they are. */
-const READ_ALL = ['-h', '-d', '-m', '-', '-e', 'hex', '--absolute-names'];
-const PHYSICAL = ['-R', '-P'];
+/** All names, values in hexadecimal, paths as they are. */
+const READ_ALL = ['-d', '-m', '-', '-e', 'hex', '--absolute-names'];
+/** A whole tree, symlinks themselves. */
+const PHYSICAL = ['-h', '-R', '-P'];
 /** Its sentences are read, so they must be in one language. */
 const ENV = { ...process.env, LC_ALL: 'C' };
 /** What a tool says of its failures is kept up to here. */
@@ -75,10 +80,56 @@ export class FolderXattrs {
   async finish(each: (path: Name, xattrs: Xattr[]) => void): Promise<boolean> {
     if (!judge(await this.ended)) return false;
     readDump(this.spool, (path, xattrs) => {
-      each((path === '.' ? '/' : `/${path}`) as Name, xattrs);
+      each(joinPath('/' as Name, below(path)), xattrs);
     });
     return true;
   }
+}
+
+/**
+ * The attributes of a path and, if that is a directory, of all below it.
+ * @param each  called with paths that begin with `path`
+ * @returns false: there is no tool for it
+ * @throws EIO some could not be read; `each` has been called for the others
+ */
+export function readXattrs(
+  path: Name,
+  stat: Stat,
+  follow: boolean,
+  each: (path: Name, xattrs: Xattr[]) => void,
+): boolean {
+  if (process.platform !== 'linux') return false;
+  const text = nameToText(path);
+  const how = follow ? ['-L'] : ['-h', '-P'];
+  const args = isDir(stat) ? [...how, '-R', '--', '.'] : [...how, '--', text];
+  const dump = namelessFile(tmpdir());
+  const complaints = namelessFile(tmpdir());
+  try {
+    const { status, signal } = spawnSync(READER, [...READ_ALL, ...args], {
+      ...(isDir(stat) ? { cwd: text } : {}),
+      env: ENV,
+      stdio: ['ignore', dump, complaints],
+    });
+    if (status !== null) {
+      readDump(dump, (file, xattrs) => {
+        const name = isDir(stat) ? below(file) : ('' as Name);
+        each(name === '' ? path : joinPath(path, name), xattrs);
+      });
+    }
+    const stderr = signal === null ? firstOf(complaints) : `ended by ${signal}`;
+    return judge({ status: signal === null ? status : -1, stderr });
+  } finally {
+    closeSync(dump);
+    closeSync(complaints);
+  }
+}
+
+/** A path as it is printed for a tree that was named `.`, seen from there. */
+const below = (path: Name): Name => path.replace(/^\.(?:\/|$)/, '') as Name;
+
+function firstOf(fd: number): string {
+  const bytes = Buffer.alloc(MAX_COMPLAINTS);
+  return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
 }
 
 async function endOf(child: ChildProcess): Promise<Ended> {
