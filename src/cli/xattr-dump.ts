@@ -1,8 +1,8 @@
 /**
  * Extended attributes as text, the way getfattr writes them with `-e hex` and setfattr takes them
- * back: a line `# file: PATH`, a line `NAME=0xVALUE` for each attribute, an empty line. A backslash,
- * a line's end and, in names of attributes, an equals sign stand as three octal digits behind a
- * backslash; all other bytes stand as they are.
+ * back: a line `# file: PATH`, a line `NAME=0xVALUE` for each attribute, an empty line. A
+ * backslash, a line's end and, in names of attributes, an equals sign stand as three octal digits
+ * behind a backslash; all other bytes stand as they are.
  * @source getfattr(1), setfattr(1)
  */
 import { readSync } from 'node:fs';

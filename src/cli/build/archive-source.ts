@@ -261,7 +261,11 @@ function xattrsOf(records: Records): Xattr[] {
   const found = new Map<Name, Uint8Array>();
   for (const [key, value] of records) {
     if (key.startsWith(SCHILY)) {
-      found.set(key.slice(SCHILY.length) as Name, nameToBytes(value));
+      // The only two that GNU tar encodes.
+      const name = key
+        .slice(SCHILY.length)
+        .replace(/%(25|3D)/g, (_, hex: string) => (hex === '25' ? '%' : '='));
+      found.set(name as Name, nameToBytes(value));
     } else if (key.startsWith(LIBARCHIVE)) {
       const name = key
         .slice(LIBARCHIVE.length)
