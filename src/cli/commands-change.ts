@@ -1,6 +1,6 @@
 /** The commands that change what an image holds. */
 import { Command } from 'commander';
-import { action, alias, examples } from './commands.ts';
+import { action, alias, examples, xattrsOption } from './commands.ts';
 
 export function changeCommands(top: Command): void {
   top.addCommand(cpCommand());
@@ -29,10 +29,12 @@ const cpCommand = (): Command =>
       .option('-f, --force', 'remove a target that is there')
       .option('-n, --no-clobber', 'leave a target that is there alone')
       .option('-t, --target-directory <dir>', 'copy all into this directory')
+      .addOption(xattrsOption(', with -p'))
       .addHelpText(
         'after',
-        '\nWithout -p new files belong to root. Node can neither read nor set extended attributes\n' +
-          'of the host: they are kept between images only.\n' +
+        '\nWithout -p new files belong to root. Extended attributes and ACLs of the host are read by\n' +
+          'getfattr and set by setfattr (package attr): where they are not there, or the host refuses,\n' +
+          'auto says so and goes on, require fails.\n' +
           examples('cp -a etc disk.img:/', 'cp disk.img:/etc/fstab .', 'cp -a a.img:/home b.img:/'),
       ),
     async () => (await import('./commands/cp.ts')).cp,
@@ -48,6 +50,7 @@ const mvCommand = (): Command =>
       .option('--exchange', 'let two paths change places')
       .option('-t, --target-directory <dir>', 'move all into this directory')
       .option('-v, --verbose', 'say what is done')
+      .addOption(xattrsOption(''))
       .addHelpText('after', examples('mv disk.img:/a disk.img:/b', 'mv notes.txt disk.img:/home/')),
     async () => (await import('./commands/mv.ts')).mv,
   );

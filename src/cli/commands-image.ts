@@ -1,6 +1,6 @@
 /** The commands about an image as a whole. */
 import { Command } from 'commander';
-import { action, examples } from './commands.ts';
+import { action, examples, xattrsOption } from './commands.ts';
 
 export function imageCommands(top: Command): void {
   top.addCommand(mkfsCommand());
@@ -57,18 +57,21 @@ const buildCommand = (): Command =>
         )
         .argument('<source...>', 'a folder, a tarball (- is standard input), an OCI layout')
         .requiredOption('-o, --output <image>', 'the image, which appears when it is complete')
-        .option('--size <size>', '64M, 2G ...; auto fits it to what goes in', 'auto'),
+        .option('--size <size>', '64M, 2G ...; auto fits it to what goes in', 'auto')
+        .addOption(xattrsOption(' of folders')),
     )
       .option('-q, --quiet', 'say nothing')
       .addHelpText(
         'after',
-        '\nKeeps owners, modes, times, hard links, devices and holes; of tarballs and OCI layers also\n' +
-          "extended attributes (Node cannot read the host's, so those of a folder are lost: pipe\n" +
-          'tar --xattrs into build to keep them). Needs no root. Tarballs may be compressed with gzip\n' +
-          'or zstd. With SOURCE_DATE_EPOCH and -U the bytes are the same for the same sources.\n' +
+        '\nKeeps owners, modes, times, hard links, devices, holes, extended attributes, ACLs. Needs no\n' +
+          'root, but the host shows trusted.* to root only. Attributes of folders are read by getfattr\n' +
+          '(package attr): where it is not there, auto says so and goes on, require fails.\n' +
+          'Tarballs may be compressed with gzip or zstd. With SOURCE_DATE_EPOCH and -U the bytes are\n' +
+          'the same for the same sources.\n' +
           examples(
             'build rootfs/ -o disk.img',
-            'tar --xattrs -C / -c etc | foliofs build - -o etc.img',
+            'build rootfs/ -o disk.img --xattrs require',
+            "tar --xattrs --xattrs-include='*' -C / -c etc | foliofs build - -o etc.img",
             'build layer1.tar.gz overlay/ -o disk.img --size 2G -L root',
             'build oci-layout/ -o disk.img',
           ),
@@ -86,10 +89,12 @@ const extractCommand = (): Command =>
         'a folder, FILE.tar, or - for a tar on standard output',
       )
       .option('--no-same-owner', 'leave owners to the host')
+      .addOption(xattrsOption(' in a folder'))
       .addHelpText(
         'after',
         '\nModes, times, hard links and holes are kept; owners and devices on the host need root;\n' +
-          'extended attributes are kept in a tar file.\n' +
+          'extended attributes are kept in a tar file, and in a folder where the host has setfattr\n' +
+          '(package attr) and lets us: what stays behind is said, with --xattrs require it is a failure.\n' +
           examples('extract disk.img -o rootfs', 'extract disk.img:/etc -o - | tar -t'),
       ),
     async () => (await import('./commands/extract.ts')).extract,

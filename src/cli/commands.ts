@@ -37,3 +37,9 @@ export function alias(command: Command, letter: string, option: string): Command
     command.setOptionValue(option, true);
   });
 }
+
+/** Which extended attributes of the host's files are wanted. */
+export const xattrsOption = (what: string): Option =>
+  new Option('--xattrs <policy>', `extended attributes${what}`)
+    .choices(['auto', 'require', 'none'])
+    .default('auto');

@@ -22,12 +22,12 @@ function defect(where: string, e: unknown): string {
 export class Cli {
   readonly json: boolean;
   readonly command: string;
+  readonly host = new HostTree();
   status: number = EXIT_OK;
   /** How many things failed so far. */
   failures = 0;
   private trees = new Map<string, ImageTree>();
   private volumes: Volumes | null = null;
-  private readonly host = new HostTree();
 
   constructor(command: string, json: boolean) {
     this.command = command;

@@ -11,8 +11,10 @@ import { isDir, isLink, isReg, lstatOrNull, type Stat, type Tree } from './tree.
 
 export interface CopyOptions {
   readonly recursive: boolean;
-  /** Modes, owners, times, extended attributes, hard links. */
+  /** Modes, owners, times, hard links. */
   readonly preserve: boolean;
+  /** With `preserve`: extended attributes too. */
+  readonly xattrs: boolean;
   /** Also owners; false where the host would not let us. */
   readonly owners: boolean;
   /** Follow symlinks in the source. */
@@ -40,8 +42,6 @@ export class Copier {
   private readonly links = new Map<string, Name>();
   private readonly umask = process.umask();
   private readonly ownDirs = new Set<string>();
-  /** Files whose extended attributes the target cannot hold. */
-  lostXattrs = 0;
   files = 0;
 
   constructor(cli: Cli, from: Tree, to: Tree, options: CopyOptions) {
@@ -170,11 +170,10 @@ export class Copier {
     if (!this.o.preserve) return;
     if (this.o.owners) this.to.lchown(target, stat.uid, stat.gid);
     if (!isLink(stat)) this.to.chmod(target, stat.mode & 0o7777);
-    let lost = false;
-    for (const xattr of this.from.xattrs(source)) {
-      if (!this.to.setXattr(target, xattr)) lost = true;
+    if (this.o.xattrs) {
+      const xattrs = this.from.xattrs(source);
+      if (xattrs.length > 0) this.to.setXattrs(target, xattrs);
     }
-    if (lost) this.lostXattrs++;
     this.to.utimes(target, stat.atime, stat.mtime);
   }
 }

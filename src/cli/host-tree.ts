@@ -1,6 +1,6 @@
 /**
  * The host's files as a tree. Node has no call for extended attributes and none for SEEK_DATA: the
- * first are not seen, and holes are found by their zeros.
+ * first are read before a copy and set after it, by tools; holes are found by their zeros.
  */
 import {
   chmodSync,
@@ -23,6 +23,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
+import { assert } from '../base/assert.ts';
 import { type Name, nameToText } from '../base/name.ts';
 import type { Timespec } from '../sched/clock.ts';
 import { CliError } from './errors.ts';
@@ -39,6 +40,7 @@ import {
   type Writer,
   type Xattr,
 } from './tree.ts';
+import type { XattrRestore } from './xattr-restore.ts';
 
 /** A byte string as the host takes it: text where that is the same, which is faster. */
 export const hostPath = (path: Name): string | Buffer => {
@@ -72,6 +74,11 @@ const toStat = (s: BigIntStats): Stat => ({
 });
 
 export class HostTree implements Tree {
+  /** Extended attributes that were read beforehand. */
+  readonly known = new Map<Name, readonly Xattr[]>();
+  /** Collects those that are to be set at the end; null: no copy wants them. */
+  restore: XattrRestore | null = null;
+
   show(path: Name): string {
     return nameToText(path);
   }
@@ -99,8 +106,8 @@ export class HostTree implements Tree {
       },
     };
   }
-  xattrs(): Xattr[] {
-    return [];
+  xattrs(path: Name): readonly Xattr[] {
+    return this.known.get(path) ?? [];
   }
 
   create(path: Name, mode: number): Writer {
@@ -146,8 +153,9 @@ export class HostTree implements Tree {
   utimes(path: Name, atime: Timespec, mtime: Timespec): void {
     lutimesSync(hostPath(path), hostTime(atime), hostTime(mtime));
   }
-  setXattr(): boolean {
-    return false;
+  setXattrs(path: Name, xattrs: readonly Xattr[]): void {
+    assert(this.restore !== null);
+    this.restore.add(path, xattrs);
   }
 }
 

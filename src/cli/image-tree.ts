@@ -158,9 +158,10 @@ export class ImageTree implements Tree {
     const { process } = this.volume;
     this.change(sysUtimens(process, path, atime, mtime, AT_FDCWD, AT_SYMLINK_NOFOLLOW));
   }
-  setXattr(path: Name, { name, value }: Xattr): boolean {
-    this.change(sysSetxattr(this.volume.process, path, name, value, 0, false));
-    return true;
+  setXattrs(path: Name, xattrs: readonly Xattr[]): void {
+    for (const { name, value } of xattrs) {
+      this.change(sysSetxattr(this.volume.process, path, name, value, 0, false));
+    }
   }
 
   /** Open for writing without cutting. */

@@ -235,7 +235,9 @@ function recordsOf(m: TarMember, size: number, sparse: boolean): Buffer[] {
     add('atime', timeText(stat.atime));
   if (m.hardLink === true) return records;
   for (const { name, value } of m.xattrs) {
-    records.push(record(`SCHILY.xattr.${name}`, value));
+    // An equals sign ends the key; GNU tar's way around that, since 1.29.
+    const key = name.replace(/%/g, '%25').replace(/=/g, '%3D');
+    records.push(record(`SCHILY.xattr.${key}`, value));
   }
   return records;
 }

@@ -69,7 +69,7 @@ export interface Tree {
   list(path: Name): Name[];
   readlink(path: Name): Name;
   open(path: Name): Reader;
-  xattrs(path: Name): Xattr[];
+  xattrs(path: Name): readonly Xattr[];
 
   /** A new file, or an old one cut to nothing. */
   create(path: Name, mode: number): Writer;
@@ -83,8 +83,8 @@ export interface Tree {
   /** Of the path itself, be it a symlink. */
   lchown(path: Name, uid: number, gid: number): void;
   utimes(path: Name, atime: Timespec, mtime: Timespec): void;
-  /** @returns false: this tree has no way to set them */
-  setXattr(path: Name, xattr: Xattr): boolean;
+  /** Soon or at once; those that are there already and not named stay. */
+  setXattrs(path: Name, xattrs: readonly Xattr[]): void;
 }
 
 /** The path's own stat, or null where there is nothing. */

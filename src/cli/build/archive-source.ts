@@ -13,6 +13,7 @@ import {
   S_IFREG,
   type Xattr,
 } from '../tree.ts';
+import { sortXattrs } from '../xattr-dump.ts';
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
 import type { Archive } from './spool.ts';
@@ -260,7 +261,11 @@ function xattrsOf(records: Records): Xattr[] {
   const found = new Map<Name, Uint8Array>();
   for (const [key, value] of records) {
     if (key.startsWith(SCHILY)) {
-      found.set(key.slice(SCHILY.length) as Name, nameToBytes(value));
+      // The only two that GNU tar encodes.
+      const name = key
+        .slice(SCHILY.length)
+        .replace(/%(25|3D)/g, (_, hex: string) => (hex === '25' ? '%' : '='));
+      found.set(name as Name, nameToBytes(value));
     } else if (key.startsWith(LIBARCHIVE)) {
       const name = key
         .slice(LIBARCHIVE.length)
@@ -271,9 +276,7 @@ function xattrsOf(records: Records): Xattr[] {
       found.set('security.selinux' as Name, nameToBytes(value));
     }
   }
-  return [...found]
-    .map(([name, value]) => ({ name, value }))
-    .sort((x, y) => (x.name < y.name ? -1 : 1));
+  return sortXattrs([...found].map(([name, value]) => ({ name, value })));
 }
 
 /** A file's data where it lies in the archive. */

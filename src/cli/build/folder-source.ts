@@ -2,6 +2,7 @@
 import { nameToText, type Name } from '../../base/name.ts';
 import { causeOf, CliError } from '../errors.ts';
 import { HostTree } from '../host-tree.ts';
+import type { FolderXattrs } from '../host-xattrs.ts';
 import { joinPath } from '../location.ts';
 import { DataRuns, type Runs } from '../sparse.ts';
 import { isDir, isLink, isReg, S_IFBLK, S_IFCHR, type Stat } from '../tree.ts';
@@ -13,13 +14,32 @@ export interface FolderOptions {
   readonly fixedAtime: boolean;
   /** Inodes to leave out: the image that is being made. */
   readonly skip: ReadonlySet<string>;
+  /** What is reading the folder's extended attributes meanwhile. */
+  readonly xattrs: FolderXattrs | null;
 }
 
 export const inodeKey = (s: Pick<Stat, 'dev' | 'ino'>): string => `${s.dev}:${s.ino}`;
 
-/** Everything below `folder` goes into the tree, the folder itself to its root. */
-export function addFolder(tree: MergedTree, folder: Name, o: FolderOptions): void {
+/**
+ * Everything below `folder` goes into the tree, the folder itself to its root.
+ * @returns did extended attributes come with it?
+ */
+export async function addFolder(
+  tree: MergedTree,
+  folder: Name,
+  o: FolderOptions,
+): Promise<boolean> {
   const layer = tree.nextLayer();
+  addFiles(tree, folder, layer, o);
+  if (o.xattrs === null) return false;
+  return await o.xattrs.finish((path, xattrs) => {
+    const item = tree.get(path);
+    // What came into the folder after it was listed is not in the image either.
+    if (item?.layer === layer) item.xattrs = xattrs;
+  });
+}
+
+function addFiles(tree: MergedTree, folder: Name, layer: number, o: FolderOptions): void {
   const host = new HostTree();
   const links = new Map<string, Item>();
   const todo: { from: Name; to: Name; stat: Stat }[] = [

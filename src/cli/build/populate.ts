@@ -9,19 +9,22 @@ import { sysLink, sysMkdir, sysMknod, sysRmdir, sysSymlink } from '../../syscall
 import { sysClose, sysOpen } from '../../syscall/open.ts';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, type Process } from '../../syscall/process.ts';
 import { sysPwrite } from '../../syscall/read-write.ts';
+import { sysStatfs } from '../../syscall/stat.ts';
 import { sysFsetxattr, sysSetxattr } from '../../syscall/xattr.ts';
 import type { Cred } from '../../vfs/cred.ts';
 import { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_WRONLY } from '../../vfs/file.ts';
 import { causeOf, CliError, hasCode } from '../errors.ts';
 import { sortNames } from '../image-tree.ts';
 import { joinPath } from '../location.ts';
-import { S_IFLNK } from '../tree.ts';
+import { S_IFLNK, type Xattr } from '../tree.ts';
 import type { Volume } from '../volume.ts';
 import type { Content, Item } from './item.ts';
 
 const CHUNK = 1 << 20;
 /** Set-id and sticky bits, which a change of owner would take away. */
 const SPECIAL_BITS = 0o7000;
+/** As many blocks as one attribute may take: XATTR_SIZE_MAX in the smallest, and a map. */
+const XATTR_BLOCKS = 80;
 
 interface Level {
   readonly fd: number;
@@ -87,11 +90,11 @@ export class Populator {
     }
   }
 
-  private *leave({ fd, item }: Level): Op<void> {
+  private *leave({ fd, path, item }: Level): Op<void> {
     this.actAs(item);
     yield* sysFchown(this.p, fd, item.uid, item.gid);
     yield* sysFchmod(this.p, fd, item.mode & 0o7777);
-    for (const { name, value } of item.xattrs) yield* sysFsetxattr(this.p, fd, name, value);
+    yield* this.attributes(fd, path, item);
     yield* sysFutimens(this.p, fd, item.atime, item.mtime);
     yield* sysClose(this.p, fd);
   }
@@ -114,28 +117,59 @@ export class Populator {
 
   private *makeNew(dirfd: number, name: Name, path: Name, item: Item): Op<void> {
     if (item.isReg) {
-      yield* this.makeFile(dirfd, name, item);
+      yield* this.makeFile(dirfd, name, path, item);
       return;
     }
     if (item.type === S_IFLNK) yield* sysSymlink(this.p, item.target ?? ('' as Name), name, dirfd);
     else yield* sysMknod(this.p, name, item.mode, item.rdev, dirfd);
-    for (const x of item.xattrs) yield* sysSetxattr(this.p, path, x.name, x.value, 0, false);
+    yield* this.attributes(null, path, item);
     const { atime, mtime } = item;
     yield* sysUtimens(this.p, name, atime, mtime, dirfd, AT_SYMLINK_NOFOLLOW);
   }
 
-  private *makeFile(dirfd: number, name: Name, item: Item): Op<void> {
+  private *makeFile(dirfd: number, name: Name, path: Name, item: Item): Op<void> {
     const flags = O_WRONLY | O_CREAT | O_EXCL;
     const fd = yield* sysOpen(this.p, name, flags, item.mode & 0o777, dirfd);
     try {
       const end = item.content ? yield* this.contents(fd, item.content) : 0;
       if (end < item.size) yield* sysFtruncate(this.p, fd, item.size);
       if (item.mode & SPECIAL_BITS) yield* sysFchmod(this.p, fd, item.mode & 0o7777);
-      for (const x of item.xattrs) yield* sysFsetxattr(this.p, fd, x.name, x.value);
+      yield* this.attributes(fd, path, item);
       yield* sysFutimens(this.p, fd, item.atime, item.mtime);
     } finally {
       yield* sysClose(this.p, fd);
     }
+  }
+
+  /** All extended attributes. `fd` is null for what cannot be opened. */
+  private *attributes(fd: number | null, path: Name, { xattrs }: Item): Op<void> {
+    for (const x of xattrs) {
+      try {
+        if (fd !== null) yield* sysFsetxattr(this.p, fd, x.name, x.value);
+        else yield* sysSetxattr(this.p, path, x.name, x.value, 0, false);
+      } catch (e) {
+        throw yield* this.notSet(path, x, e);
+      }
+    }
+  }
+
+  /** A failure that names the attribute. */
+  private *notSet(path: Name, { name, value }: Xattr, e: unknown): Op<unknown> {
+    const what = `${nameToText(path)}: extended attribute ${nameToText(name)}`;
+    if (hasCode(e, 'ENOSPC')) {
+      const { bfree } = yield* sysStatfs(this.p, '/' as Name);
+      if (bfree <= XATTR_BLOCKS) return e;
+      // Not the image is full but the one block of this file: a larger image would not help.
+      const size = `${value.length} bytes do not fit beside the others`;
+      return new CliError('E2BIG', `${what}: ${size} (-O ea_inode, a larger -b make room)`);
+    }
+    if (hasCode(e, 'EOPNOTSUPP')) {
+      return new CliError('EOPNOTSUPP', `${what}: ext4 cannot hold one of that name`);
+    }
+    const cause = causeOf(e);
+    if (cause === null) return e;
+    const { code } = e as { code: string };
+    return new CliError(code, `${what}: ${cause.replace(/ \([A-Z0-9]+\)$/, '')}`);
   }
 
   /** @returns where the data ends */

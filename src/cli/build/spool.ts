@@ -3,22 +3,14 @@
  * unpacked into a file without a name first. So links may lead forwards, and the size is known
  * before the first byte is written.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  createReadStream,
-  fstatSync,
-  openSync,
-  readSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { closeSync, createReadStream, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { Transform, type TransformCallback, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { CliError } from '../errors.ts';
+import { namelessFile } from '../nameless-file.ts';
 
 /** An archive that is open for reading at any offset. */
 export interface Archive {
@@ -69,7 +61,7 @@ export class Spools {
   }
 
   private async unpack(fd: number, sha256?: string): Promise<Archive> {
-    const spool = this.keep(this.nameless());
+    const spool = this.empty();
     const hash = sha256 === undefined ? null : createHash('sha256');
     const from = createReadStream('', { fd, autoClose: false, highWaterMark: 1 << 20 });
     const to = writer(spool);
@@ -86,12 +78,9 @@ export class Spools {
     return { fd: spool, size: fstatSync(spool).size };
   }
 
-  /** Gone when it is closed, however this program ends. */
-  private nameless(): number {
-    const path = join(this.dir, `.foliofs-${process.pid}-${randomBytes(4).toString('hex')}.spool`);
-    const fd = openSync(path, 'wx+', 0o600);
-    unlinkSync(path);
-    return fd;
+  /** An empty file for what need not stay in memory. */
+  empty(): number {
+    return this.keep(namelessFile(this.dir));
   }
 }
 

@@ -21,6 +21,7 @@ import type { Cli } from '../context.ts';
 import { CliError, hasCode, UsageError } from '../errors.ts';
 import { humanSize, parseSize } from '../format.ts';
 import { HostTree } from '../host-tree.ts';
+import { FolderXattrs, UNREADABLE, type XattrPolicy } from '../host-xattrs.ts';
 import { type Identity, identityOf, mkfsOptions, type MkfsWords } from '../mkfs-words.ts';
 import { print, printJson } from '../output.ts';
 import { Progress } from '../progress.ts';
@@ -32,7 +33,11 @@ export interface BuildOptions extends MkfsWords {
   readonly output: string;
   readonly size: string;
   readonly quiet?: true;
+  readonly xattrs: XattrPolicy;
 }
+
+/** What became of the extended attributes of folders; null: there was no folder. */
+type FolderXattrsState = 'read' | 'unreadable' | 'ignored' | null;
 
 /** What a build that is sized by itself uses, unless -b says otherwise. */
 const BLOCK_SIZE = 4096;
@@ -51,10 +56,13 @@ export async function build(cli: Cli, sources: readonly string[], o: BuildOption
   let source = '';
   try {
     const tree = new MergedTree({ sec: identity.time, nsec: 0 });
-    for (source of sources) await addSource(tree, source, o.output, identity, spools);
+    const adder = new SourceAdder(cli, tree, o, identity, spools);
+    for (source of sources) await adder.add(source);
     source = o.output;
+    const { folderXattrs } = adder;
     const made = new Builder(o.output, tree.root, words, identity, fixed).build();
-    if (cli.json) printJson({ image: o.output, uuid: uuidText(identity.uuid), ...made });
+    if (cli.json)
+      printJson({ image: o.output, uuid: uuidText(identity.uuid), ...made, folderXattrs });
     else if (o.quiet !== true) {
       print(
         `${o.output}: ${made.inodes} inodes, ${humanSize(made.bytes)} of data in ${humanSize(made.size)}`,
@@ -65,26 +73,70 @@ export async function build(cli: Cli, sources: readonly string[], o: BuildOption
   }
 }
 
-async function addSource(
-  tree: MergedTree,
-  source: string,
-  output: string,
-  identity: Identity,
-  spools: Spools,
-): Promise<void> {
-  if (source !== '-' && statSync(source).isDirectory()) {
-    if (isOciLayout(source)) {
+/** Puts sources into the tree, one after the other. */
+class SourceAdder {
+  folderXattrs: FolderXattrsState = null;
+  private readonly cli: Cli;
+  private readonly tree: MergedTree;
+  private readonly o: BuildOptions;
+  private readonly identity: Identity;
+  private readonly spools: Spools;
+
+  constructor(cli: Cli, tree: MergedTree, o: BuildOptions, identity: Identity, spools: Spools) {
+    this.cli = cli;
+    this.tree = tree;
+    this.o = o;
+    this.identity = identity;
+    this.spools = spools;
+  }
+
+  async add(source: string): Promise<void> {
+    const { tree, spools } = this;
+    if (source === '-' || !statSync(source).isDirectory()) {
+      tree.nextLayer();
+      addArchive(tree, await spools.archive(source));
+    } else if (isOciLayout(source)) {
       await addOciLayout(tree, source, spools);
-      return;
+    } else {
+      await this.addFolder(source);
     }
+  }
+
+  private async addFolder(source: string): Promise<void> {
+    const { output } = this.o;
     const host = new HostTree();
     const skip = existsSync(output) ? [inodeKey(host.stat(nameFromText(output)))] : [];
-    const folder = nameFromText(source);
-    addFolder(tree, folder, { fixedAtime: identity.epoch !== null, skip: new Set(skip) });
-    return;
+    const options = { fixedAtime: this.identity.epoch !== null, skip: new Set(skip) };
+    const xattrs = this.startXattrs(source);
+    try {
+      const read = await addFolder(this.tree, nameFromText(source), { ...options, xattrs });
+      if (xattrs !== null) this.told(read);
+    } finally {
+      xattrs?.stop();
+    }
   }
-  tree.nextLayer();
-  addArchive(tree, await spools.archive(source));
+
+  private startXattrs(source: string): FolderXattrs | null {
+    if (this.o.xattrs === 'none') {
+      this.folderXattrs = 'ignored';
+      return null;
+    }
+    const xattrs = new FolderXattrs(source, this.spools.empty());
+    if (xattrs.started) return xattrs;
+    this.told(false);
+    return null;
+  }
+
+  /** @throws EOPNOTSUPP attributes were required and are not there */
+  private told(read: boolean): void {
+    if (read) {
+      this.folderXattrs ??= 'read';
+      return;
+    }
+    if (this.o.xattrs === 'require') throw new CliError('EOPNOTSUPP', UNREADABLE);
+    if (this.folderXattrs !== 'unreadable') this.cli.note(UNREADABLE);
+    this.folderXattrs = 'unreadable';
+  }
 }
 
 export interface BuildResult {

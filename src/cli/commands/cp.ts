@@ -3,10 +3,12 @@ import { lstatSync } from 'node:fs';
 import type { Cli } from '../context.ts';
 import { type CopyOptions, Copier } from '../copy.ts';
 import { CliError, UsageError } from '../errors.ts';
+import type { XattrPolicy } from '../host-xattrs.ts';
 import { baseName, joinPath, type Location, parseLocation, showLocation } from '../location.ts';
 import { printJson } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { isDir, statOrNull } from '../tree.ts';
+import { XattrPlan } from '../xattr-plan.ts';
 
 export interface CpOptions {
   readonly recursive?: true;
@@ -16,6 +18,7 @@ export interface CpOptions {
   readonly force?: true;
   readonly clobber?: boolean;
   readonly verbose?: true;
+  readonly xattrs: XattrPolicy;
   readonly targetDirectory?: string;
 }
 
@@ -55,8 +58,9 @@ function copyAll(
   const progress = new Progress('copying', hostBytes(sources), true);
   const copiers = new Map<string | null, Copier>();
   let made = 0;
+  const plan = new XattrPlan(cli, o.xattrs);
   const options: CopyOptions = {
-    ...copyOptions(o, target),
+    ...copyOptions(o, target, plan.wanted),
     moved: (n) => {
       progress.add(n);
     },
@@ -64,6 +68,8 @@ function copyAll(
       made++;
     },
   };
+  const keep = options.preserve && options.xattrs;
+  if (keep && target.image === null) plan.collect();
   cli.each(sources, (source) => {
     if (intoDirectory && !inside) {
       throw new CliError(
@@ -71,6 +77,7 @@ function copyAll(
         `${showLocation(target.image, target.path)} is not a directory`,
       );
     }
+    if (keep && source.image === null) plan.load(source.path, options.follow);
     const copier = copiers.get(source.image) ?? new Copier(cli, cli.tree(source), to, options);
     copiers.set(source.image, copier);
     const name = baseName(source.path);
@@ -78,17 +85,16 @@ function copyAll(
     copier.copy(source.path, inside && name !== '' ? joinPath(target.path, name) : target.path);
   });
   progress.stop();
-  const lost = [...copiers.values()].reduce((sum, c) => sum + c.lostXattrs, 0);
-  if (lost > 0)
-    cli.note(`extended attributes of ${lost} files stayed behind: the host's cannot be set`);
-  if (cli.json) printJson({ command: 'cp', made, ok: cli.status === 0 });
+  const xattrsLost = plan.finish(showLocation(target.image, target.path));
+  if (cli.json) printJson({ command: 'cp', made, xattrsLost, ok: cli.status === 0 });
 }
 
-function copyOptions(o: CpOptions, target: Location): CopyOptions {
+function copyOptions(o: CpOptions, target: Location, xattrs: boolean): CopyOptions {
   const archive = o.archive === true;
   return {
     recursive: o.recursive === true || archive,
     preserve: o.preserve === true || archive,
+    xattrs,
     owners: target.image !== null || process.getuid?.() === 0,
     // cp without -r follows symlinks; with it, copies them.
     follow: o.dereference === true || (o.recursive !== true && !archive),

@@ -6,7 +6,7 @@ import { type Name, nameFromText } from '../../base/name.ts';
 import type { Cli } from '../context.ts';
 import { Copier } from '../copy.ts';
 import { CliError } from '../errors.ts';
-import { HostTree } from '../host-tree.ts';
+import type { XattrPolicy } from '../host-xattrs.ts';
 import type { ImageTree } from '../image-tree.ts';
 import { baseName, imageLocation, joinPath } from '../location.ts';
 import { printJson, writeBytes } from '../output.ts';
@@ -22,11 +22,13 @@ import {
   statOrNull,
 } from '../tree.ts';
 import { TarWriter } from '../tar-writer.ts';
+import { XattrPlan } from '../xattr-plan.ts';
 import { sysStatfs } from '../../syscall/stat.ts';
 
 export interface ExtractOptions {
   readonly output: string;
   readonly sameOwner?: boolean;
+  readonly xattrs: XattrPolicy;
 }
 
 const isTar = (output: string): boolean => output === '-' || output.endsWith('.tar');
@@ -40,11 +42,13 @@ export function extract(cli: Cli, source: string, o: ExtractOptions): void {
       const tree = cli.image(image);
       const progress = new Progress('extracting', usedBytes(tree, path), true);
       try {
-        const files = isTar(o.output)
-          ? toTarFile(cli, tree, path, o.output, progress)
+        const { files, xattrsLost } = isTar(o.output)
+          ? { files: toTarFile(cli, tree, path, o.output, progress), xattrsLost: 0 }
           : toFolder(cli, tree, path, o, progress);
-        if (cli.json)
-          printJson({ command: 'extract', output: o.output, files, ok: cli.status === 0 });
+        if (cli.json) {
+          const ok = cli.status === 0;
+          printJson({ command: 'extract', output: o.output, files, xattrsLost, ok });
+        }
       } finally {
         progress.stop();
       }
@@ -70,16 +74,19 @@ function toFolder(
   path: Name,
   o: ExtractOptions,
   progress: Progress,
-): number {
-  const host = new HostTree();
+): { files: number; xattrsLost: number } {
+  const { host } = cli;
   const output = nameFromText(o.output);
   const there = statOrNull(host, output);
   if (there !== null && !isDir(there)) throw new CliError('ENOTDIR', `${o.output} is not a folder`);
   const stat = tree.lstat(path);
+  const plan = new XattrPlan(cli, o.xattrs);
+  plan.collect();
   if (!isDir(stat) && there === null) host.mkdir(output, 0o777);
   const copier = new Copier(cli, tree, host, {
     recursive: true,
     preserve: true,
+    xattrs: plan.wanted,
     owners: o.sameOwner !== false && process.getuid?.() === 0,
     follow: false,
     force: true,
@@ -89,13 +96,14 @@ function toFolder(
       progress.add(n);
     },
   });
-  copier.copy(path, isDir(stat) ? output : joinPath(output, baseName(path)));
-  if (copier.lostXattrs > 0) {
-    cli.note(
-      `extended attributes of ${copier.lostXattrs} files stayed behind: a tar file keeps them`,
-    );
+  let xattrsLost = 0;
+  try {
+    copier.copy(path, isDir(stat) ? output : joinPath(output, baseName(path)));
+  } finally {
+    // Also for what is there when the copy fails half way.
+    xattrsLost = plan.finish(o.output);
   }
-  return copier.files;
+  return { files: copier.files, xattrsLost };
 }
 
 /** The file gets its name when it is complete. */

@@ -3,10 +3,12 @@ import type { Name } from '../../base/name.ts';
 import type { Cli } from '../context.ts';
 import { Copier } from '../copy.ts';
 import { CliError, UsageError } from '../errors.ts';
+import type { XattrPolicy } from '../host-xattrs.ts';
 import { ImageTree } from '../image-tree.ts';
 import { baseName, joinPath, type Location, showLocation } from '../location.ts';
 import { print, printJson } from '../output.ts';
 import { isDir, lstatOrNull, statOrNull, type Tree } from '../tree.ts';
+import { XattrPlan } from '../xattr-plan.ts';
 import { placesOf } from './cp.ts';
 import { removeTree } from './rm.ts';
 
@@ -16,6 +18,7 @@ export interface MvOptions {
   readonly exchange?: true;
   readonly verbose?: true;
   readonly targetDirectory?: string;
+  readonly xattrs: XattrPolicy;
 }
 
 const RENAME_NOREPLACE = 1;
@@ -57,26 +60,42 @@ function moveOne(cli: Cli, source: Location, to: Tree, path: Name, o: MvOptions)
     return true;
   }
   if (o.exchange === true) throw new CliError('EXDEV', 'only paths of one image can change places');
-  moveBetween(cli, from, source.path, to, path);
+  moveBetween(cli, from, source.path, to, path, o.xattrs);
   return true;
 }
 
 /** A copy that is complete before anything is removed. */
-function moveBetween(cli: Cli, from: Tree, source: Name, to: Tree, path: Name): void {
+function moveBetween(
+  cli: Cli,
+  from: Tree,
+  source: Name,
+  to: Tree,
+  path: Name,
+  xattrs: XattrPolicy,
+): void {
   const failures = cli.failures;
+  const plan = new XattrPlan(cli, xattrs);
+  if (from === cli.host) plan.load(source, false);
+  if (to === cli.host) plan.collect();
   const copier = new Copier(cli, from, to, {
     recursive: true,
     preserve: true,
+    xattrs: plan.wanted,
     owners: to instanceof ImageTree || process.getuid?.() === 0,
     follow: false,
     force: true,
     noClobber: false,
   });
-  copier.copy(source, path);
+  let lost = 0;
+  try {
+    copier.copy(source, path);
+  } finally {
+    lost = plan.finish(to.show(path));
+  }
   if (cli.failures > failures)
     throw new CliError('EIO', 'not removed, because the copy is not complete');
-  if (copier.lostXattrs > 0) {
-    throw new CliError('EOPNOTSUPP', 'not removed: the host cannot take its extended attributes');
+  if (lost > 0) {
+    throw new CliError('EOPNOTSUPP', 'not removed: the host did not take its extended attributes');
   }
   removeTree(cli, from, source);
 }
