@@ -169,7 +169,7 @@ export class Dpor implements Search {
     const plan = this.plans[d]!;
     plan.length = this.picked;
     const choices = plan.length === 0 ? null : plan.map(valueOf);
-    trace.push(task, system.op, system.more, choices, system.count);
+    trace.push(system, task, choices);
     this.sleep[d + 1] = this.stillAsleep(d);
     this.done[d + 1] = 0;
     this.wanted[d + 1] = 0;

@@ -72,6 +72,7 @@ export class ProgramSystem<S> implements System {
   op = NONE;
   readonly more = null;
   count = 0;
+  born = 0;
   live = 0;
   state!: S;
   depth = 0;
@@ -105,6 +106,7 @@ export class ProgramSystem<S> implements System {
     this.count = this.tasks.length;
     this.live = 0;
     for (let t = 0; t < this.count; t++) this.advance(t, false);
+    this.born = 0;
   }
 
   private advance(task: number, took: boolean): void {

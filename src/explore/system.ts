@@ -45,8 +45,10 @@ export interface Failure {
 export interface System {
   /** Back to the state after the set-up, with every task before its first operation. */
   start(chooser: Chooser): void;
-  /** How many tasks there are so far; it may grow with a step. */
+  /** Tasks have the numbers 0..count-1; those that were not made yet are not live. */
   readonly count: number;
+  /** Tasks that the last step made; after `start()`, those that are there. */
+  readonly born: number;
   /** Tasks that have not ended. */
   readonly live: number;
   /** Tasks that could move now. */

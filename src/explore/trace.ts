@@ -13,7 +13,7 @@
 import { assert } from '../base/assert.ts';
 import type { Wait } from '../sched/op.ts';
 import { dependent, isReadLike, kindOf, objectOf } from '../sched/point.ts';
-import { MAX_TASKS } from './system.ts';
+import { MAX_TASKS, type System } from './system.ts';
 
 export class ObjectLog {
   readonly at: number[] = [];
@@ -41,23 +41,18 @@ export class Trace {
   readonly choices: (readonly number[] | null)[] = [];
   /** Last step of each task, or the one that made it; -1: none. */
   private readonly last = new Int32Array(MAX_TASKS + 1).fill(-1);
-  /** How many tasks there were after a step; and before the first. */
-  private readonly tasks: number[] = [];
-  private known = 0;
   private readonly logs: (ObjectLog | undefined)[] = [];
 
-  /** There are `count` tasks before the first step. */
+  /** Nothing has happened, and these tasks are there. */
   begin(count: number): void {
     assert(this.length === 0, 'an execution begins with nothing');
-    this.known = 0;
-    this.welcome(count, -1);
+    this.last.fill(-1);
+    this.fit(count);
   }
 
-  private welcome(count: number, maker: number): void {
+  private fit(count: number): void {
     assert(count <= MAX_TASKS, `at most ${MAX_TASKS} tasks can be explored`);
     if (count > this.stride) this.widen(count);
-    for (let t = this.known; t < count; t++) this.last[t] = maker;
-    this.known = count;
   }
 
   private widen(count: number): void {
@@ -79,14 +74,10 @@ export class Trace {
     this.clock = grown(this.clock, more * this.stride);
   }
 
-  /** A step was taken; afterwards there are `count` tasks. */
-  push(
-    task: number,
-    op: Wait,
-    more: readonly Wait[] | null,
-    choices: readonly number[] | null,
-    count: number,
-  ): void {
+  /** `task` has taken the step that is in `system`. */
+  push(system: System, task: number, choices: readonly number[] | null): void {
+    const { op, more } = system;
+    this.fit(system.count);
     if (this.length + 1 >= this.task.length) this.room(); // One to spare: see `pretend()`.
     const i = this.length++;
     this.write(i, task, op, more);
@@ -101,8 +92,9 @@ export class Trace {
     if (more !== null) for (const x of more) this.order(i, x);
     clock[base + task] = this.nth[i]!;
     this.last[task] = i;
-    this.tasks[i] = this.known;
-    if (count > this.known) this.welcome(count, i);
+    for (let t = 0, born = system.born; born !== 0; t++, born >>>= 1) {
+      if ((born & 1) !== 0) this.last[t] = i;
+    }
   }
 
   private write(i: number, task: number, op: Wait, more: readonly Wait[] | null): void {
@@ -156,7 +148,6 @@ export class Trace {
       if (more !== null) for (let k = more.length - 1; k >= 0; k--) this.unlog(more[k]!);
       this.unlog(this.op[i]!);
       this.last[this.task[i]!] = this.before[i]!;
-      this.known = this.tasks[i]!;
     }
   }
   private unlog(x: Wait): void {

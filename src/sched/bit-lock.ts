@@ -49,14 +49,15 @@ class BitShadow extends SharedObject implements Announced, WaitTarget {
     return this.owner === null ? [] : [this.owner];
   }
 }
-const shadows = new WeakMap<BitLockable, BitShadow>();
-function shadowOf(b: BitLockable, cls: LockClass): BitShadow {
-  let shadow = shadows.get(b);
-  if (shadow === undefined) shadows.set(b, (shadow = new BitShadow(cls.name, b)));
-  return shadow;
+/** Where it is kept: on the object itself, so that it lives and is restored with it. */
+const SHADOW: unique symbol = Symbol('bit lock');
+interface Shadowed {
+  [SHADOW]?: BitShadow;
 }
+const shadowOf = (b: BitLockable & Shadowed, cls: LockClass): BitShadow =>
+  (b[SHADOW] ??= new BitShadow(cls.name, b));
 /** The task that holds the bit, if that is known. */
-export const bitOwner = (b: BitLockable): Task | null => shadows.get(b)?.owner ?? null;
+export const bitOwner = (b: BitLockable & Shadowed): Task | null => b[SHADOW]?.owner ?? null;
 
 function take(b: BitLockable, cls: LockClass, subclass: number): void {
   if (CHECKED) {

@@ -75,6 +75,12 @@ export function resetLockdep(): void {
   handedOver = new WeakSet();
 }
 
+/** What code outside of tasks holds belongs to an execution that is over. The graph stays. */
+export function restartLockdep(): void {
+  outside.length = 0;
+  handedOver = new WeakSet();
+}
+
 /** Every order that was seen, with its first witness. */
 export const lockEdges = (): Edge[] => graph.edges();
 

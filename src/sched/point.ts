@@ -74,12 +74,20 @@ const KEYS_PER_MAKER = 2 ** 20;
 const ids = new Map<number, number>();
 let madeOutside = 0;
 
-const idOf = (key: number): number => {
-  let id = ids.get(key);
-  if (id === undefined) ids.set(key, (id = ids.size + 1));
+/** Who has an id, for people. */
+const named: { readonly name: string }[] = [];
+
+const idOf = (on: { readonly name: string; readonly objectKey: number }): number => {
+  let id = ids.get(on.objectKey);
+  if (id === undefined) {
+    ids.set(on.objectKey, (id = ids.size + 1));
+    named[id] = on;
+  }
   return id;
 };
-const makerId = (task: Task): number => (task.stableId ||= idOf(task.objectKey));
+/** The object of an operation, as it was when it was first seen. */
+export const objectNamed = (id: number): { readonly name: string } | undefined => named[id];
+const makerId = (task: Task): number => (task.stableId ||= idOf(task));
 
 /**
  * Identity for a new object: (its maker, how many that one has made). What was made before the
@@ -90,17 +98,26 @@ export function newObjectKey(): number {
   if (maker === null) return ++madeOutside;
   return makerId(maker) * KEYS_PER_MAKER + ++maker.made;
 }
-/** An execution begins anew, set-up included: outside of tasks, counting starts again. */
-export function restartObjectKeys(): void {
-  madeOutside = 0;
+/** How many objects were made outside of tasks. */
+export const objectsMadeOutside = (): number => madeOutside;
+/**
+ * An execution begins anew: outside of tasks, counting starts again after the first `made` objects,
+ * which are still there.
+ */
+export function restartObjectKeys(made = 0): void {
+  madeOutside = made;
 }
 
 /** `yield announce(LOCK, this)`: the running task is about to do this. */
 export function announce(kind: number, on: Announced): Wait {
   const task = currentTask();
   task.pendingOn = on;
-  return (task.pending = operation(kind, idOf(on.objectKey)));
+  return (task.pending = operation(kind, idOf(on)));
 }
+
+/** What the task does next. A task that has announced nothing begins, or goes on by itself. */
+export const nextOf = (task: Task): Wait =>
+  task.pendingOn === null ? operation(START, makerId(task)) : task.pending;
 
 /** Could the task take its next step without sleeping? */
 export const isEnabled = (task: Task): boolean =>
@@ -109,7 +126,7 @@ export const isEnabled = (task: Task): boolean =>
 let footprint: Wait[] = [];
 /** A plain function does this now, within the running step. */
 export function touch(kind: number, on: Announced): void {
-  footprint.push(operation(kind, idOf(on.objectKey)));
+  footprint.push(operation(kind, idOf(on)));
 }
 /** What plain functions did since the last call. */
 export function takeFootprint(): Wait[] {

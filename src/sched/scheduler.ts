@@ -39,6 +39,8 @@ export class Scheduler implements Runner {
   unhandled: ((error: unknown, where: string) => void) | null = null;
   /** Can something outside of all tasks (an asynchronous device) still wake one of them? */
   external: (() => boolean) | null = null;
+  /** Hears of each task that is spawned: the explorer numbers them. */
+  onSpawn: ((task: Task) => void) | null = null;
   /** Tasks that were spawned, or that have slept, and are not done. */
   readonly live = new Set<Task>();
 
@@ -59,6 +61,7 @@ export class Scheduler implements Runner {
     const task = this.newTask(name, op);
     this.live.add(task);
     this.makeRunnable(task);
+    if (CHECKED) this.onSpawn?.(task);
     return task;
   }
 
@@ -107,6 +110,19 @@ export class Scheduler implements Runner {
       this.driving--;
     }
     return true;
+  }
+
+  /** One turn of this task, which must be able to run: for whoever decides by himself. */
+  stepTask(task: Task): void {
+    const at = this.runnable.indexOf(task);
+    assert(at >= 0, 'this task cannot run');
+    this.runnable.splice(at, 1);
+    this.driving++;
+    try {
+      this.turn(task);
+    } finally {
+      this.driving--;
+    }
   }
 
   /** Somebody failed and nobody is there to hear of it. */
