@@ -3,7 +3,7 @@ import { modeName } from './lock-class.ts';
 import type { Task } from './task.ts';
 
 /** Tasks that `task` cannot go on without, as far as is known. */
-const waitsFor = (task: Task): readonly Task[] => {
+export const blockers = (task: Task): readonly Task[] => {
   if (task.state === 'sleeping') return task.waitsFor?.holders() ?? [];
   const on = task.pendingOn as Partial<{ holders(): readonly Task[] }> | null;
   return on?.holders?.() ?? [];
@@ -19,7 +19,7 @@ export function waitCycle(tasks: readonly Task[]): Task[] | null {
       if (at >= 0) return path.slice(at);
       if (settled.has(task)) return null;
       path.push(task);
-      for (const next of waitsFor(task)) {
+      for (const next of blockers(task)) {
         const cycle = walk(next);
         if (cycle !== null) return cycle;
       }
@@ -36,7 +36,7 @@ export function waitCycle(tasks: readonly Task[]): Task[] | null {
 const names = (tasks: readonly Task[]): string => tasks.map((t) => t.name).join(', ');
 
 function line(task: Task): string {
-  const holders = waitsFor(task).filter((t) => t !== task);
+  const holders = blockers(task).filter((t) => t !== task);
   const by = holders.length > 0 ? `, up to ${names(holders)}` : '';
   const held = task.held.map((h) => `${h.cls.name} (${modeName(h.mode)})`).join(', ');
   const what = task.waitsWhy || task.waitsFor?.name || task.pendingOn?.name || 'nothing known';
