@@ -32,6 +32,13 @@ const text = (bytes: Uint8Array): string => {
   return String.fromCharCode(...bytes.subarray(0, end < 0 ? bytes.length : end));
 };
 
+/** What we call ourselves in the record: no rank below the platform knows the host's name. */
+export function mmpNodeName(): Uint8Array {
+  const name = new Uint8Array(Mmp.mmp_nodename.size);
+  name.set([...'foliofs'].map((c) => c.charCodeAt(0)));
+  return name;
+}
+
 /** The protection of one mounted file system. */
 export class MmpGuard {
   private readonly sb: Ext4SuperBlock;
@@ -91,9 +98,7 @@ export class MmpGuard {
     Mmp.mmp_seq.set(v, 0, seq);
     Mmp.mmp_time.set(v, 0, sb.scheduler.clock.realtime().sec);
     Mmp.mmp_check_interval.set(v, 0, EXT4_MMP_UPDATE_INTERVAL);
-    const name = new Uint8Array(Mmp.mmp_nodename.size);
-    name.set([...'foliofs'].map((c) => c.charCodeAt(0)));
-    Mmp.mmp_nodename.set(v, 0, name);
+    Mmp.mmp_nodename.set(v, 0, mmpNodeName());
     if (sb.has.metadataCsum) setMmpCsum(sb.csumSeed, bh);
     const bio = new Bio(
       'write',
