@@ -53,6 +53,7 @@ import { checkJournalInode } from './journal-inode.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
 import { type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
+import { ext4OpenOrphanFile } from './orphan-file.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
 import { parseSuperBlock, readSuperBlock, superBlockAt } from './super-read.ts';
 import { armSuperBlock, ext4SuperDirty, markMounted, markUnmounted } from './super-write.ts';
@@ -140,6 +141,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   armSuperBlock(sb);
   if (sb.readOnly) return;
   if (state.mmp) yield* state.mmp.take();
+  if (sb.has.orphanFile) sb.orphanFile = yield* ext4OpenOrphanFile(sb);
   yield* markMounted(sb);
   state.writable = true;
   yield* ext4OrphanCleanup(sb);
@@ -277,6 +279,10 @@ function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   }
   try {
     if (state.mmp) yield* state.mmp.take();
+    if (sb.has.orphanFile && !sb.orphanFile) {
+      sb.orphanFile = yield* ext4OpenOrphanFile(sb);
+      yield* sb.orphanFile.read();
+    }
     yield* markMounted(sb);
   } catch (e) {
     yield* giveBack(state);
