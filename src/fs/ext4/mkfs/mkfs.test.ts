@@ -40,12 +40,8 @@ function facts(path: string): string[] {
   const text = execFileSync('dumpe2fs', [path], { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
   return text
     .split('\n')
-    .filter(
-      (l) =>
-        !/UUID|time|created|Lifetime|Hash Seed|Checksum:|checksum seed|Last checked|mmp_(update|node|device)/i.test(
-          l,
-        ),
-    )
+    .filter((l) => !/UUID|time|created|Hash Seed|Checksum:|checksum seed|Last checked/i.test(l))
+    .filter((l) => !/Lifetime|mmp_(update|node|device)/.test(l))
     .map((l) => l.replace(/,? ?csum 0x[0-9a-f]+/, ''))
     .map((l) =>
       l

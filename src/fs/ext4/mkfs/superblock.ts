@@ -109,14 +109,18 @@ export function superBlock(
   }
   for (const time of [sMkfsTime, sWtime, sLastcheck]) time.set(v, 0, o.time);
   S.s_overhead_clusters.set(v, 0, overhead);
-  if (files.journal) journalBackup(v, files.journal);
   S.s_mmp_interval.set(v, 0, plan.mmpInterval);
-  S.s_mmp_block.set(v, 0, files.mmpBlock);
-  S.s_usr_quota_inum.set(v, 0, files.quotas[USRQUOTA]);
-  S.s_grp_quota_inum.set(v, 0, files.quotas[GRPQUOTA]);
-  S.s_prj_quota_inum.set(v, 0, files.quotas[PRJQUOTA]);
-  S.s_orphan_file_inum.set(v, 0, files.orphanFile);
+  nameFiles(v, files);
   return bytes;
+}
+
+function nameFiles(v: DataView, files: OwnFiles): void {
+  if (files.journal) journalBackup(v, files.journal);
+  Superblock.s_mmp_block.set(v, 0, files.mmpBlock);
+  Superblock.s_usr_quota_inum.set(v, 0, files.quotas[USRQUOTA]);
+  Superblock.s_grp_quota_inum.set(v, 0, files.quotas[GRPQUOTA]);
+  Superblock.s_prj_quota_inum.set(v, 0, files.quotas[PRJQUOTA]);
+  Superblock.s_orphan_file_inum.set(v, 0, files.orphanFile);
 }
 
 /** Where the journal is, once more: for e2fsck, should inode 8 be lost. */
