@@ -27,7 +27,11 @@ const withMkfsOptions = (command: Command): Command =>
     .option('-J, --journal <options>', 'size=MEGABYTES')
     .option('-G, --flex-bg <n>', 'groups that keep their metadata together')
     .option('-M, --last-mounted <dir>', 'directory it is said to have been mounted on')
-    .option('-E, --extended <options>', 'root_owner=UID:GID');
+    .option(
+      '-E, --extended <options>',
+      'root_owner=UID:GID,quotatype=usrquota:grpquota:prjquota,' +
+        'orphan_file_size=SIZE,mmp_update_interval=SECONDS',
+    );
 
 const mkfsCommand = (): Command =>
   action(
@@ -43,7 +47,11 @@ const mkfsCommand = (): Command =>
       .addHelpText(
         'after',
         '\nWith SOURCE_DATE_EPOCH and -U the bytes are the same every time.\n' +
-          examples('mkfs disk.img 1G', 'mkfs -t ext4 -O ^has_journal -L data disk.img 200M'),
+          examples(
+            'mkfs disk.img 1G',
+            'mkfs -t ext4 -O ^has_journal -L data disk.img 200M',
+            'mkfs -O quota,project -E quotatype=prjquota disk.img 1G',
+          ),
       ),
     async () => (await import('./commands/mkfs.ts')).mkfs,
   );

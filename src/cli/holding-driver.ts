@@ -3,7 +3,11 @@
  *
  * Mounting for writing marks the super block. A command that then fails before it has changed
  * anything must leave the image byte for byte as it was, so those marks wait here.
+ *
+ * Nobody else sees a mark that waits, not even that of multi-mount protection. So what it replaces
+ * is looked at once more before it goes out: whoever was first has changed it.
  */
+import { errno, type FsError } from '../base/errno.ts';
 import { type Bytes, sector, SECTOR_SIZE } from '../base/units.ts';
 import { Bio } from '../block/bio.ts';
 import type { BlockDriver } from '../block/block-device.ts';
@@ -17,6 +21,8 @@ export class HoldingDriver implements BlockDriver {
   private readonly below: BlockDriver;
   /** Sectors written so far; null once they are let through. */
   private held: Map<number, Uint8Array> | null = new Map();
+  /** What the image had in their place. */
+  private readonly replaced = new Map<number, Uint8Array>();
 
   /** @param below  a synchronous driver */
   constructor(below: BlockDriver) {
@@ -29,7 +35,7 @@ export class HoldingDriver implements BlockDriver {
 
   start(bio: Bio): void {
     if (this.held === null) this.below.start(bio);
-    else if (bio.op === 'write') this.hold(this.held, bio);
+    else if (bio.op === 'write') bio.complete(this.hold(this.held, bio));
     else if (bio.op === 'read') this.read(this.held, bio);
     else if (bio.op === 'flush') bio.complete(null);
     else {
@@ -38,14 +44,27 @@ export class HoldingDriver implements BlockDriver {
     }
   }
 
-  private hold(held: Map<number, Uint8Array>, bio: Bio): void {
+  /** @returns why not: what is there now cannot be read */
+  private hold(held: Map<number, Uint8Array>, bio: Bio): FsError | null {
     let at: number = bio.sector;
     for (const vec of bio.vecs) {
-      for (let i = 0; i < vec.length; i += SECTOR_SIZE) {
-        held.set(at++, vec.slice(i, i + SECTOR_SIZE));
+      for (let i = 0; i < vec.length; i += SECTOR_SIZE, at++) {
+        if (!this.replaced.has(at)) {
+          const old = new Uint8Array(SECTOR_SIZE);
+          const error = this.readBelow(at, old);
+          if (error) return error;
+          this.replaced.set(at, old);
+        }
+        held.set(at, vec.slice(i, i + SECTOR_SIZE));
       }
     }
-    bio.complete(null);
+    return null;
+  }
+
+  private readBelow(at: number, into: Uint8Array): FsError | null {
+    const bio = new Bio('read', sector(at)).add(into);
+    this.below.start(bio);
+    return bio.error;
   }
 
   private read(held: Map<number, Uint8Array>, bio: Bio): void {
@@ -64,11 +83,22 @@ export class HoldingDriver implements BlockDriver {
     bio.complete(inner.error);
   }
 
-  /** A change was made: what is held goes to the image, and so does everything from now on. */
+  /**
+   * A change was made: what is held goes to the image, and so does everything from now on.
+   * @throws EBUSY the image is no longer what it was: nothing was written; EIO
+   */
   release(): void {
     const { held } = this;
     if (held === null) return;
+    const now = new Uint8Array(SECTOR_SIZE);
+    for (const [at, old] of this.replaced) {
+      const error = this.readBelow(at, now);
+      if (error) throw error;
+      if (old.every((byte, i) => byte === now[i])) continue;
+      throw errno('EBUSY', { sector: at }, 'somebody else changed the image meanwhile');
+    }
     this.held = null;
+    this.replaced.clear();
     for (const at of [...held.keys()].sort((a, b) => a - b)) {
       const bio = new Bio('write', sector(at)).add(held.get(at)!);
       this.below.start(bio);

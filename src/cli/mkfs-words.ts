@@ -3,6 +3,7 @@
  * @source mke2fs(8)
  */
 import { sha256 } from '../base/sha2.ts';
+import { GRPQUOTA, PRJQUOTA, type QuotaType, USRQUOTA } from '../fs/ext4/disk/quota.ts';
 import type { FsType } from '../fs/ext4/features.ts';
 import type { MkfsOptions } from '../fs/ext4/mkfs/plan.ts';
 import { UsageError } from './errors.ts';
@@ -85,7 +86,7 @@ export function mkfsOptions(o: MkfsWords, { time }: Identity): MkfsOptions {
     ...(o.features === undefined ? {} : { features: o.features }),
     ...(o.label === undefined ? {} : { label: o.label }),
     ...(o.lastMounted === undefined ? {} : { lastMounted: o.lastMounted }),
-    ...rootOwner(o.extended),
+    ...extended(o.extended),
     ...given(numbers),
   };
 }
@@ -114,17 +115,67 @@ function journalSize(text: string | undefined): number | undefined {
   return Number(size);
 }
 
-/** -E root_owner=UID:GID */
-function rootOwner(text: string | undefined): Pick<MkfsOptions, 'rootOwner'> {
-  const found: { rootOwner?: { uid: number; gid: number } } = {};
+type Extended = Pick<MkfsOptions, 'rootOwner' | 'quotaTypes' | 'orphanFile' | 'mmpUpdateInterval'>;
+
+/** -E, items separated by commas. @throws UsageError */
+function extended(text: string | undefined): Extended {
+  let found: Extended = {};
   for (const item of (text ?? '').split(',').filter((part) => part !== '')) {
-    const owner = /^root_owner(?:=(\d+):(\d+))?$/.exec(item);
-    if (owner) {
-      const uid = Number(owner[1] ?? process.getuid?.() ?? 0);
-      found.rootOwner = { uid, gid: Number(owner[2] ?? process.getgid?.() ?? 0) };
-    } else if (!/^(lazy_itable_init|lazy_journal_init|nodiscard|discard)(=\d)?$/.test(item)) {
-      throw new UsageError(`${item}: not an extended option that is known here`);
-    }
+    if (/^(lazy_itable_init|lazy_journal_init|nodiscard|discard)(=\d)?$/.test(item)) continue;
+    const [name = '', ...rest] = item.split('=');
+    const parse = EXTENDED[name];
+    if (!parse) throw new UsageError(`${item}: not an extended option that is known here`);
+    found = { ...found, ...parse(rest.length > 0 ? rest.join('=') : undefined, item) };
   }
   return found;
+}
+
+const EXTENDED: Readonly<Record<string, (value: string | undefined, item: string) => Extended>> = {
+  root_owner: rootOwner,
+  quotatype: quotaTypes,
+  orphan_file_size: orphanFile,
+  mmp_update_interval: (value, item) => {
+    if (!/^\d+$/.test(value ?? '')) throw new UsageError(`${item}: mmp_update_interval=SECONDS`);
+    return { mmpUpdateInterval: Number(value) };
+  },
+};
+
+/** UID:GID, or the caller's */
+function rootOwner(value: string | undefined, item: string): Extended {
+  if (value !== undefined && !/^\d+:\d+$/.test(value)) {
+    throw new UsageError(`${item}: root_owner=UID:GID`);
+  }
+  const [uid, gid] = value?.split(':').map(Number) ?? [];
+  return {
+    rootOwner: { uid: uid ?? process.getuid?.() ?? 0, gid: gid ?? process.getgid?.() ?? 0 },
+  };
+}
+
+const QUOTA_TYPES: Readonly<Record<string, QuotaType>> = {
+  usr: USRQUOTA,
+  grp: GRPQUOTA,
+  prj: PRJQUOTA,
+};
+
+/** Names with colons between them: usrquota:grpquota:prjquota, or the same without "quota". */
+function quotaTypes(value: string | undefined, item: string): Extended {
+  const names = (value ?? '').split(':').filter((name) => name !== '');
+  const types = names.map((name) => QUOTA_TYPES[name.replace(/^(...)quota$/, '$1')]);
+  const known = types.filter((type) => type !== undefined);
+  if (known.length === 0 || known.length < types.length) {
+    throw new UsageError(`${item}: quotatype= takes usrquota, grpquota, prjquota, with colons`);
+  }
+  return { quotaTypes: known };
+}
+
+/** Bytes with a letter of size, or blocks. */
+function orphanFile(value: string | undefined, item: string): Extended {
+  const size = value ?? '';
+  if (!/^\d+[kmgst]?$/i.test(size)) {
+    throw new UsageError(`${item}: orphan_file_size=BLOCKS, or SIZE with a letter: 64k`);
+  }
+  const sectors = /^(\d+)s$/i.exec(size)?.[1];
+  if (sectors !== undefined) return { orphanFile: { bytes: Number(sectors) * 512 } };
+  const bytes = /[kmgt]$/i.test(size);
+  return { orphanFile: bytes ? { bytes: parseSize(size) } : { blocks: Number(size) } };
 }

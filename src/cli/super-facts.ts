@@ -75,6 +75,7 @@ export function superFacts(v: DataView): Fact[] {
     fact('blockSize', 'Block size', blockSize),
     ...clusterFacts(v, hasFeature(features, 'bigalloc')),
     ...groupFields(v, wide),
+    ...ownFileFacts(v, hasFeature(features, 'mmp')),
     ...timeFacts(v),
     fact('firstInode', 'First inode', S.s_first_ino.get(v, 0)),
     fact('inodeSize', 'Inode size', S.s_inode_size.get(v, 0)),
@@ -111,6 +112,22 @@ function groupFields(v: DataView, wide: boolean): Fact[] {
     get('journalInode', 'Journal inode', S.s_journal_inum),
     get('lastOrphan', 'First orphan inode', S.s_last_orphan),
   ];
+}
+
+/** Quota files, orphan file and multi-mount protection, where there are any. */
+function ownFileFacts(v: DataView, mmp: boolean): Fact[] {
+  const fields: readonly (readonly [string, string, Field])[] = [
+    ['userQuotaInode', 'User quota inode', S.s_usr_quota_inum],
+    ['groupQuotaInode', 'Group quota inode', S.s_grp_quota_inum],
+    ['projectQuotaInode', 'Project quota inode', S.s_prj_quota_inum],
+    ['orphanFileInode', 'Orphan file inode', S.s_orphan_file_inum],
+  ];
+  const facts = fields.map(([key, label, field]) => ({ key, label, value: field.get(v, 0) }));
+  const protection = [
+    { key: 'mmpBlock', label: 'MMP block number', value: S.s_mmp_block.get(v, 0) },
+    { key: 'mmpUpdateInterval', label: 'MMP update interval', value: S.s_mmp_interval.get(v, 0) },
+  ];
+  return [...facts.filter(({ value }) => value !== 0), ...(mmp ? protection : [])];
 }
 
 function timeFacts(v: DataView): Fact[] {

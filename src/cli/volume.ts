@@ -84,11 +84,14 @@ export class Volume {
     return this.mounted.run(op);
   }
 
-  /** Something was changed: the image may be written from now on. */
+  /**
+   * Something was changed: the image may be written from now on.
+   * @throws EBUSY somebody else changed it first, each time that it is asked
+   */
   keep(): void {
     if (this.kept) return;
-    this.kept = true;
     this.holding?.release();
+    this.kept = true;
   }
 
   /** Let go without writing: the image is thrown away. After close() nothing is left to do. */

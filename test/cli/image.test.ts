@@ -26,6 +26,7 @@ import {
   scratch,
   usage,
 } from '../support/cli.ts';
+import { withKernelMount } from '../support/judges.ts';
 
 test("mkfs makes a sparse image by mke2fs's words", () => {
   const dir = scratch();
@@ -52,6 +53,55 @@ test('mkfs with the same UUID and time makes the same bytes', () => {
   ok(['mkfs', join(dir, 'b'), ...args], { env });
   expect(digest(join(dir, 'a'))).toBe(digest(join(dir, 'b')));
 });
+
+test('mkfs takes the words for quota, orphans and protection, info and check know them', async () => {
+  const image = join(scratch(), 'own.img');
+  const words = 'quotatype=usr:prjquota,orphan_file_size=20k,mmp_update_interval=9,root_owner=3:4';
+  ok(['mkfs', image, '64M', '-b', '4096', '-q', '-E', words, '-O', 'quota,orphan_file,mmp']);
+  const dump = ran('dumpe2fs', ['-h', image]).stdout;
+  const number = (label: string): number => Number(new RegExp(`${label}: +(\\d+)`).exec(dump)?.[1]);
+  const [info] = jsonLines(ok(['info', '--json', image]));
+  expect(info).toMatchObject({
+    userQuotaInode: number('User quota inode'),
+    projectQuotaInode: number('Project quota inode'),
+    orphanFileInode: number('Orphan file inode'),
+    mmpBlock: number('MMP block number'),
+    mmpUpdateInterval: 9,
+  });
+  expect(info).not.toHaveProperty('groupQuotaInode');
+  expect(debugfs(image, 'stat <13>')).toMatch(/Size: 20480\n/);
+  expect(ok(['check', image])).toMatch(/clean/);
+  expectClean(image);
+  // A kernel without quota mounts it for reading only; every kernel reads it.
+  await withKernelMount(image, { ro: true }, (dir) => {
+    expect(readdirSync(dir)).toEqual(['lost+found']);
+  });
+  // Ours would not keep the quota up: it says so.
+  fails(image, ['write', `${image}:/other`], /quota accounting is not kept up yet/);
+  expect(ok(['ls', `${image}:/`])).toMatch(/lost\+found/);
+  const none = join(scratch(), 'none');
+  for (const wrong of [
+    'quotatype=foo',
+    'quotatype',
+    'orphan_file_size=1x',
+    'mmp_update_interval',
+  ]) {
+    usage(['mkfs', none, '8M', '-E', wrong], new RegExp(wrong.split('=')[0]!));
+  }
+});
+
+test.each(['orphan_file', 'mmp', 'orphan_file,mmp,bigalloc', 'orphan_file,mmp,^metadata_csum'])(
+  'what mkfs -O %s makes, the kernel mounts and writes',
+  async (features) => {
+    const image = join(scratch(), 'kernel.img');
+    ok(['mkfs', image, '64M', '-q', '-O', features]);
+    await withKernelMount(image, {}, (dir) => {
+      writeFileSync(join(dir, 'file'), 'x');
+    });
+    expect(ok(['check', image])).toMatch(/clean/);
+    expectClean(image);
+  },
+);
 
 test('mkfs that fails leaves no file, and an old one as it was', () => {
   const dir = scratch();

@@ -55,6 +55,8 @@ export class Ext4Inode extends Inode {
   hasIbodyXattr = false;
   /** On the orphan list or file. */
   orphan = false;
+  /** Where in the orphan file; -1: on the list, or no orphan. */
+  orphanSlot = -1;
   /** The next on-disk orphan of the list, as its i_dtime says. */
   nextOrphan = 0;
   /** Free clusters that the next writes of this file lay claim to: in memory only. */

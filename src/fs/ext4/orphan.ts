@@ -3,9 +3,8 @@
  *
  *   s_last_orphan -> inode A -(i_dtime)-> inode B -(i_dtime)-> 0
  *
- * New entries go to the list even where the image has an orphan file: the file exists so that many
- * processors need not share one list head, and we are one thread. Entries found in the file when
- * mounting are processed and cleared.
+ * Where the image has an orphan file (orphan-file.ts) new entries go there; when that is full, to
+ * the list.
  * @source filesystems/ext4/orphan.rst; fs/ext4/orphan.c
  */
 import { corrupted } from '../../base/errno.ts';
@@ -23,13 +22,19 @@ export function* ext4AccessSuper(handle: Handle, sb: Ext4SuperBlock): Op<void> {
   yield* ext4GetWriteAccess(handle, sb.sbh);
 }
 
-/** Put an inode on the list, once. @context Inside `handle`. */
+/** Put an inode in the file or on the list, once. @context Inside `handle`. */
 export function* ext4OrphanAdd(handle: Handle, inode: Ext4Inode): Op<void> {
   if (inode.orphan) return;
   const { sb } = inode;
   if (!sb.orphanLock.tryLock()) yield* sb.orphanLock.lock();
   try {
     if (inode.orphan) return;
+    const slot = sb.orphanFile ? yield* sb.orphanFile.add(handle, inode.ino) : null;
+    if (slot !== null) {
+      inode.orphan = true;
+      inode.orphanSlot = slot;
+      return;
+    }
     yield* ext4AccessSuper(handle, sb);
     inode.orphan = true;
     inode.nextOrphan = Superblock.s_last_orphan.get(sb.sbh.view, sb.sbAt);
@@ -44,13 +49,19 @@ export function* ext4OrphanAdd(handle: Handle, inode: Ext4Inode): Op<void> {
 }
 
 /**
- * Take an inode off the list. The caller dirties the inode afterwards. @context Inside `handle`.
+ * Take an inode out again. The caller dirties the inode afterwards. @context Inside `handle`.
  */
 export function* ext4OrphanDel(handle: Handle, inode: Ext4Inode): Op<void> {
   if (!inode.orphan) return;
   const { sb } = inode;
   if (!sb.orphanLock.tryLock()) yield* sb.orphanLock.lock();
   try {
+    if (inode.orphanSlot >= 0) {
+      yield* sb.orphanFile!.remove(handle, inode.orphanSlot, inode.ino);
+      inode.orphanSlot = -1;
+      inode.orphan = false;
+      return;
+    }
     const at = sb.orphans.indexOf(inode);
     if (at < 0) throw corrupted('ext4_super_block', 's_last_orphan', { ino: inode.ino });
     const before = sb.orphans[at - 1];

@@ -17,6 +17,7 @@ import { SystemZone } from './block-validity.ts';
 import { EsCache } from './extents-status.ts';
 import type { Features } from './features.ts';
 import type { Ext4Inode } from './inode-info.ts';
+import type { OrphanFile } from './orphan-file.ts';
 
 /** The list of inodes that recovery must finish. */
 export const S_ORPHAN_LOCK = lockClass('ext4.s_orphan_lock', {
@@ -117,6 +118,8 @@ export class Ext4SuperBlock extends SuperBlock {
    * them.
    */
   readonly orphans: Ext4Inode[] = [];
+  /** Where new orphans go, if the image has such a file and is mounted for writing. */
+  orphanFile: OrphanFile | null = null;
   readonly orphanLock = new Mutex(S_ORPHAN_LOCK);
   /** Free clusters and inodes: the sum over groups, kept here and written at sync. */
   freeClusters = 0;

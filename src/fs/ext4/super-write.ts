@@ -13,6 +13,7 @@ import {
   Superblock,
   sWtime,
 } from './disk/superblock.ts';
+import { RO_COMPAT } from './features.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 
 /** The super block goes home last: what it vouches for is on the medium before it. */
@@ -44,6 +45,18 @@ export function ext4SuperDirty(sb: Ext4SuperBlock): void {
 }
 
 /**
+ * "Orphan present": who does not know the orphan file must not write here. It goes when the file is
+ * known to be empty; after an error it stays, for e2fsck looks at the file then.
+ * @source fs/ext4/super.c:ext4_setup_super(), ext4_put_super()
+ */
+function markOrphans({ sbh, sbAt, orphanFile }: Ext4SuperBlock, present: boolean): void {
+  if (!orphanFile) return;
+  const field = Superblock.s_feature_ro_compat;
+  const others = field.get(sbh.view, sbAt) & ~RO_COMPAT.orphan_present;
+  field.set(sbh.view, sbAt, (present ? others | RO_COMPAT.orphan_present : others) >>> 0);
+}
+
+/**
  * Say on disk that the file system is mounted for writing, before anything else is written.
  * @throws EIO
  */
@@ -55,6 +68,7 @@ export function* markMounted(sb: Ext4SuperBlock): Op<void> {
   s.s_state.set(view, at, s.s_state.get(view, at) & ~EXT4_VALID_FS);
   s.s_mnt_count.set(view, at, (s.s_mnt_count.get(view, at) + 1) & 0xffff);
   sMtime.set(view, at, now);
+  markOrphans(sb, true);
   ext4SuperDirty(sb);
   yield* sb.buffers.syncBuffer(sb.sbh);
   yield* sb.device.flush();
@@ -72,6 +86,7 @@ export function* markUnmounted(sb: Ext4SuperBlock, clean: boolean): Op<void> {
   const state = s.s_state.get(view, at);
   const valid = clean && (state & EXT4_ERROR_FS) === 0;
   s.s_state.set(view, at, valid ? state | EXT4_VALID_FS : state & ~EXT4_VALID_FS);
+  if (sb.orphanFile?.empty && !sb.readOnly) markOrphans(sb, false);
   ext4SuperDirty(sb);
   yield* sb.buffers.syncBuffer(sb.sbh);
   yield* sb.device.flush();

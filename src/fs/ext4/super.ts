@@ -9,7 +9,7 @@
  * reading refuses it. An image whose journal holds changes is refused: its blocks are old.
  * @source fs/ext4/super.c:__ext4_fill_super(), ext4_put_super()
  */
-import { errno } from '../../base/errno.ts';
+import { errno, FsError } from '../../base/errno.ts';
 import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import { BufferCache } from '../../buffer/buffer-cache.ts';
@@ -53,6 +53,7 @@ import { checkJournalInode } from './journal-inode.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
 import { type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
+import { ext4OpenOrphanFile } from './orphan-file.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
 import { parseSuperBlock, readSuperBlock, superBlockAt } from './super-read.ts';
 import { armSuperBlock, ext4SuperDirty, markMounted, markUnmounted } from './super-write.ts';
@@ -104,10 +105,20 @@ export function* ext4Mount(context: MountContext): Op<Ext4SuperBlock> {
   try {
     yield* fill(sb, state, options);
   } catch (e) {
+    yield* giveBack(state);
     release(sb, state);
     throw e;
   }
   return sb;
+}
+
+/** A mount that failed: others may have the image. Why it failed is what the caller hears. */
+function* giveBack({ mmp }: MountState): Op<void> {
+  try {
+    if (mmp) yield* mmp.release();
+  } catch (e) {
+    if (!(e instanceof FsError)) throw e;
+  }
 }
 
 function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<void> {
@@ -130,6 +141,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   armSuperBlock(sb);
   if (sb.readOnly) return;
   if (state.mmp) yield* state.mmp.take();
+  if (sb.has.orphanFile) sb.orphanFile = yield* ext4OpenOrphanFile(sb);
   yield* markMounted(sb);
   state.writable = true;
   yield* ext4OrphanCleanup(sb);
@@ -216,6 +228,7 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
     remount: (readOnly) => (readOnly ? leaveWritable(sb, state) : toWritable(sb, state)),
     *syncFs(wait) {
       if (sb.readOnly) return;
+      if (state.mmp) yield* state.mmp.keep();
       if (sb.buffers.dirtyCount > 0) ext4SuperDirty(sb);
       // The flusher tells nobody of a failure: it is kept for who asks.
       if (wait) yield* sb.journal.forceCommit();
@@ -234,6 +247,7 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
 
 function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   state.writable = false;
+  if (state.mmp) yield* state.mmp.keep(true);
   // Turned read-only by an error: nothing more is written but the record of the error.
   if (!sb.readOnly) yield* sb.journal.forceCommit();
   yield* markUnmounted(sb, state.clean && !sb.readOnly && !sb.buffers.lossy);
@@ -262,9 +276,18 @@ function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   if (hasFeature(sb.features, 'mmp')) {
     state.mmp?.drop();
     state.mmp = yield* checkMmp(sb);
-    yield* state.mmp.take();
   }
-  yield* markMounted(sb);
+  try {
+    if (state.mmp) yield* state.mmp.take();
+    if (sb.has.orphanFile && !sb.orphanFile) {
+      sb.orphanFile = yield* ext4OpenOrphanFile(sb);
+      yield* sb.orphanFile.read();
+    }
+    yield* markMounted(sb);
+  } catch (e) {
+    yield* giveBack(state);
+    throw e;
+  }
   state.writable = true;
 }
 

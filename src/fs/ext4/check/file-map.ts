@@ -67,7 +67,8 @@ export class FileMap {
     this.lastBlock = Math.max(this.lastBlock, lblk + len - 1);
     if (!unwritten) this.lastInit = Math.max(this.lastInit, lblk + len - 1);
     this.onRun?.(lblk, pblk, len, unwritten);
-    if (vol.clusterRatio === 1) {
+    // Reserved descriptors lie side by side, several to a cluster; each counts for a whole one.
+    if (vol.clusterRatio === 1 || this.isResize) {
       this.clusters += len;
       if (!this.isResize) this.claims.claim(pblk - vol.geo.firstDataBlock, len, this.ino);
       return;

@@ -1,5 +1,6 @@
 /**
- * The inodes of a new file system - root, lost+found, journal, resize - and their blocks.
+ * The inodes of a new file system - root, lost+found, journal, resize, quota, orphans - and their
+ * blocks.
  * @source filesystems/ext4/special_inodes.rst; mke2fs(8)
  */
 import { assert } from '../../../base/assert.ts';
@@ -26,9 +27,12 @@ import {
 import {
   EXT4_EXTENTS_FL,
   EXT4_GOOD_OLD_INODE_SIZE,
+  EXT4_GRP_QUOTA_INO,
+  EXT4_IMMUTABLE_FL,
   EXT4_JOURNAL_INO,
   EXT4_RESIZE_INO,
   EXT4_ROOT_INO,
+  EXT4_USR_QUOTA_INO,
   Inode,
   S_IFDIR,
   S_IFREG,
@@ -39,14 +43,25 @@ import {
 } from '../disk/inode.ts';
 import { setInodeTime } from '../disk/inode-time.ts';
 import {
+  EXT4_MMP_MAGIC,
+  EXT4_MMP_MIN_CHECK_INTERVAL,
+  EXT4_MMP_SEQ_CLEAN,
+  Mmp,
+} from '../disk/mmp.ts';
+import { EXT4_ORPHAN_BLOCK_MAGIC, OrphanBlockTail, orphanTailOffset } from '../disk/orphan.ts';
+import {
   inodeCsumSeed,
   rawBlock,
   setDirLeafCsum,
   setExtentBlockCsum,
   setInodeCsum,
+  setMmpCsum,
+  setOrphanBlockCsum,
 } from '../checksum.ts';
 import { hasFeature } from '../features.ts';
+import { mmpNodeName } from '../mmp.ts';
 import { groupStart, hasSuper, type Plan, superAt } from './plan.ts';
+import { quotaFile, quotaOrder, type QuotaUse } from './quota-file.ts';
 import type { Run, Space } from './space.ts';
 
 /** What goes to the device: contents of a block. */
@@ -63,6 +78,20 @@ export interface NewInode {
   readonly flags: number;
   readonly iBlock: Uint8Array;
   readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+/** What a file over runs of blocks is made from. */
+interface Mapped {
+  readonly number: number;
+  readonly mode: number;
+  readonly links: number;
+  readonly runs: readonly Run[];
+  readonly size: number;
+  /** Blocks that it owns, of which the last cluster may hang over. */
+  readonly taken: number;
+  readonly flags?: number;
+  /** Default: root. */
+  readonly owner?: NewInode['owner'];
 }
 
 const ROOT = { uid: 0, gid: 0 };
@@ -96,7 +125,7 @@ export class InodeMaker {
   }
 
   /** Root and lost+found, which hold each other's names. */
-  directories(owner: { uid: number; gid: number }, rootMode: number): void {
+  directories(owner: NewInode['owner'], rootMode: number): void {
     const { blockSize, ratio, features } = this.plan;
     // Not inline even with inline_data: Linux mounts no root without a block.
     this.rootBlock(owner, rootMode);
@@ -114,10 +143,18 @@ export class InodeMaker {
       this.dirBlock(this.put(start + i), LOST_FOUND_INO, i === 0 ? names : []);
     }
     const run = { start, len: count };
-    this.mapped(LOST_FOUND_INO, S_IFDIR | 0o700, 2, [run], count * blockSize, taken, owner);
+    // Root's, whoever the root directory belongs to.
+    this.mapped({
+      number: LOST_FOUND_INO,
+      mode: S_IFDIR | 0o700,
+      links: 2,
+      runs: [run],
+      size: count * blockSize,
+      taken,
+    });
   }
 
-  private rootBlock(owner: { uid: number; gid: number }, mode: number): void {
+  private rootBlock(owner: NewInode['owner'], mode: number): void {
     const { blockSize, ratio } = this.plan;
     const start = this.space.allocate(0, ratio);
     this.dirBlock(this.put(start), EXT4_ROOT_INO, [
@@ -125,7 +162,15 @@ export class InodeMaker {
       [EXT4_ROOT_INO, '..'],
       [LOST_FOUND_INO, 'lost+found'],
     ]);
-    this.mapped(EXT4_ROOT_INO, S_IFDIR | mode, 3, [{ start, len: 1 }], blockSize, ratio, owner);
+    this.mapped({
+      number: EXT4_ROOT_INO,
+      mode: S_IFDIR | mode,
+      links: 3,
+      runs: [{ start, len: 1 }],
+      size: blockSize,
+      taken: ratio,
+      owner,
+    });
   }
 
   /** One directory block: names, then one entry that takes the rest, then the checksum tail. */
@@ -168,7 +213,120 @@ export class InodeMaker {
     J.s_nr_users.set(view, 0, 1);
     J.s_uuid.set(view, 0, uuid);
     const size = journalBlocks * blockSize;
-    return this.mapped(EXT4_JOURNAL_INO, S_IFREG | 0o600, 1, runs, size, journalBlocks, ROOT);
+    return this.mapped({
+      number: EXT4_JOURNAL_INO,
+      mode: S_IFREG | 0o600,
+      links: 1,
+      runs,
+      size,
+      taken: journalBlocks,
+    });
+  }
+
+  /** The first number that no inode has, behind those that are set aside. */
+  private freeIno(): number {
+    return this.lastIno + 1;
+  }
+  get lastIno(): number {
+    return Math.max(LOST_FOUND_INO, ...this.inodes.map((i) => i.number));
+  }
+
+  /**
+   * The block that says who has the file system mounted: nobody. 0 without the feature.
+   * @source filesystems/ext4/mmp.rst
+   */
+  multiMount(time: number): number {
+    const { plan } = this;
+    if (plan.mmpInterval === 0) return 0;
+    const nr = this.space.allocate(0, plan.ratio);
+    const b = rawBlock(this.put(nr));
+    Mmp.mmp_magic.set(b.view, 0, EXT4_MMP_MAGIC);
+    Mmp.mmp_seq.set(b.view, 0, EXT4_MMP_SEQ_CLEAN);
+    Mmp.mmp_time.set(b.view, 0, time);
+    Mmp.mmp_nodename.set(b.view, 0, mmpNodeName());
+    const interval = Math.max(plan.mmpInterval, EXT4_MMP_MIN_CHECK_INTERVAL);
+    Mmp.mmp_check_interval.set(b.view, 0, interval);
+    if (this.csum) setMmpCsum(this.csumSeed, b);
+    return nr;
+  }
+
+  /**
+   * The quota files, which know what root and lost+found take; call it when these are made. What
+   * the file system needs for itself is nobody's. Inode numbers by kind, 0: none.
+   */
+  quotas(): readonly [number, number, number] {
+    const numbers: [number, number, number] = [0, 0, 0];
+    const owned = this.inodes.filter((i) => [EXT4_ROOT_INO, LOST_FOUND_INO].includes(i.number));
+    for (const type of this.plan.quotas) {
+      const usage = new Map<number, QuotaUse>();
+      for (const { owner, sectors } of owned) {
+        const id = [owner.uid, owner.gid, 0][type]!;
+        const before = usage.get(id) ?? { inodes: 0, space: 0 };
+        usage.set(id, { inodes: before.inodes + 1, space: before.space + sectors * 512 });
+      }
+      const number = [EXT4_USR_QUOTA_INO, EXT4_GRP_QUOTA_INO, this.freeIno()][type]!;
+      const file = quotaFile(type, usage);
+      const runs = this.place(file, quotaOrder(this.plan, file.length));
+      this.mapped({
+        number,
+        mode: S_IFREG | 0o600,
+        links: 1,
+        runs,
+        size: file.length,
+        taken: this.clusters(runs),
+        flags: EXT4_IMMUTABLE_FL,
+      });
+      numbers[type] = number;
+    }
+    return numbers;
+  }
+
+  /** Blocks for a file's bytes, taken in the order in which `order` names those of the file. */
+  private place(file: Uint8Array, order: readonly number[]): Run[] {
+    const { blockSize } = this.plan;
+    const blocks = this.blocksOf(this.space.allocateRuns(0, order.length));
+    const at = new Array<number>(order.length);
+    order.forEach((lblk, i) => {
+      at[lblk] = blocks[i]!;
+      const bytes = file.subarray(lblk * blockSize, (lblk + 1) * blockSize);
+      this.put(blocks[i]!).set(bytes);
+    });
+    return at.map((start) => ({ start, len: 1 })).reduce<Run[]>(joinRun, []);
+  }
+  private blocksOf(runs: readonly Run[]): number[] {
+    return runs.flatMap((r) => Array.from({ length: r.len }, (_, i) => r.start + i));
+  }
+  /** Blocks that runs take, whole clusters. */
+  private clusters(runs: readonly Run[]): number {
+    const { ratio } = this.plan;
+    return Math.ceil(runs.reduce((n, r) => n + r.len, 0) / ratio) * ratio;
+  }
+
+  /**
+   * The orphan file, empty: slots of zero and a tail in every block. Its number, 0 without the
+   * feature.
+   * @source filesystems/ext4/orphan.rst, "Orphan file"
+   */
+  orphanFile(): number {
+    const { orphanBlocks, blockSize } = this.plan;
+    if (orphanBlocks === 0) return 0;
+    const number = this.freeIno();
+    const seed = inodeCsumSeed(this.csumSeed, number, 0);
+    const runs = this.space.allocateRuns(0, orphanBlocks);
+    for (const nr of this.blocksOf(runs)) {
+      const b = rawBlock(this.put(nr));
+      OrphanBlockTail.ob_magic.set(b.view, orphanTailOffset(blockSize), EXT4_ORPHAN_BLOCK_MAGIC);
+      if (this.csum) setOrphanBlockCsum(seed, nr, b);
+    }
+    this.mapped({
+      number,
+      mode: S_IFREG | 0o600,
+      links: 1,
+      runs,
+      size: orphanBlocks * blockSize,
+      taken: this.clusters(runs),
+    });
+    return number;
   }
 
   /** The middle of the device, in the group around it that has most room. */
@@ -232,32 +390,22 @@ export class InodeMaker {
   }
 
   /** An inode over runs of blocks, by extents or by pointers. */
-  private mapped(
-    number: number,
-    mode: number,
-    links: number,
-    runs: readonly Run[],
-    size: number,
-    taken: number,
-    owner: { uid: number; gid: number },
-  ): NewInode {
+  private mapped(file: Mapped): NewInode {
+    const { number, mode, links, runs, size, taken } = file;
     const iBlock = new Uint8Array(60);
     const extents = hasFeature(this.plan.features, 'extent');
     const extra = extents
       ? this.extentMap(iBlock, number, runs)
-      : this.pointerMap(
-          iBlock,
-          runs.flatMap((r) => Array.from({ length: r.len }, (_, i) => r.start + i)),
-        );
+      : this.pointerMap(iBlock, this.blocksOf(runs));
     const inode: NewInode = {
       number,
       mode,
       links,
       size,
       sectors: this.sectorsOf(taken + extra),
-      flags: extents ? EXT4_EXTENTS_FL : 0,
+      flags: (file.flags ?? 0) | (extents ? EXT4_EXTENTS_FL : 0),
       iBlock,
-      owner,
+      owner: file.owner ?? ROOT,
     };
     this.inodes.push(inode);
     return inode;
@@ -319,7 +467,7 @@ export class InodeMaker {
   tableBlocks(tableStart: number, time: number): BlockImage {
     const { blockSize, inodeSize } = this.plan;
     const image = new Map<number, Uint8Array>();
-    const lastIno = Math.max(LOST_FOUND_INO, ...this.inodes.map((i) => i.number));
+    const { lastIno } = this;
     const count = Math.ceil((lastIno * inodeSize) / blockSize);
     for (let i = 0; i < count; i++) image.set(tableStart + i, new Uint8Array(blockSize));
     for (let number = 1; number <= lastIno; number++) {
@@ -362,6 +510,13 @@ export class InodeMaker {
     }
     if (this.csum) setInodeCsum(inodeCsumSeed(this.csumSeed, ino(number), 0), b, at, inodeSize);
   }
+}
+
+/** Runs with one more, joined to the last one where they touch. */
+function joinRun(runs: Run[], { start, len }: Run): Run[] {
+  const last = runs.at(-1);
+  if (!last || last.start + last.len !== start) return [...runs, { start, len }];
+  return [...runs.slice(0, -1), { start: last.start, len: last.len + len }];
 }
 
 interface Piece extends Run {

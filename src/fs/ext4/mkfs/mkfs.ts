@@ -34,7 +34,7 @@ import {
 } from '../disk/group-desc.ts';
 import { EXT4_SUPER_OFFSET, EXT4_SUPER_SIZE, Superblock } from '../disk/superblock.ts';
 import { hasFeature } from '../features.ts';
-import { InodeMaker, LOST_FOUND_INO } from './inodes.ts';
+import { InodeMaker } from './inodes.ts';
 import {
   baseMeta,
   groupEnd,
@@ -47,7 +47,7 @@ import {
   superAt,
 } from './plan.ts';
 import { type Run, Space } from './space.ts';
-import { superBlock } from './superblock.ts';
+import { type OwnFiles, superBlock } from './superblock.ts';
 import { type GroupTables, placeTables } from './tables.ts';
 
 export interface MkfsResult {
@@ -79,10 +79,15 @@ export function* mkfs(
   const maker = new InodeMaker(plan, space, csumSeed);
   maker.directories(o.rootOwner ?? { uid: 0, gid: 0 }, o.rootMode ?? 0o755);
   maker.resize();
-  const journal = maker.journal(identity.uuid);
+  const files: OwnFiles = {
+    journal: maker.journal(identity.uuid),
+    mmpBlock: maker.multiMount(o.time),
+    quotas: maker.quotas(),
+    orphanFile: maker.orphanFile(),
+  };
   const writer = new Writer(device, plan);
   if (!zeroed) yield* clearOld(writer, plan, tables, maker.journalRuns);
-  const made = new Groups(plan, space, tables, csumSeed, identity.uuid);
+  const made = new Groups(plan, space, tables, csumSeed, identity.uuid, maker.lastIno);
   yield* writer.blocks(maker.blocks);
   yield* writer.blocks(maker.tableBlocks(tables[0]!.inodeTable, o.time));
   yield* writer.blocks(made.bitmaps());
@@ -90,7 +95,7 @@ export function* mkfs(
     plan,
     o,
     identity,
-    journal,
+    files,
     made.freeBlocks,
     made.freeInodes,
     csumSeed,
@@ -166,6 +171,7 @@ class Groups {
   private readonly tables: readonly GroupTables[];
   private readonly csumSeed: number;
   private readonly uuid: Uint8Array;
+  private readonly lastIno: number;
   freeBlocks = 0;
   freeInodes = 0;
 
@@ -175,12 +181,14 @@ class Groups {
     tables: readonly GroupTables[],
     csumSeed: number,
     uuid: Uint8Array,
+    lastIno: number,
   ) {
     this.plan = plan;
     this.space = space;
     this.tables = tables;
     this.csumSeed = csumSeed;
     this.uuid = uuid;
+    this.lastIno = lastIno;
     for (let g = 0; g < plan.groupsCount; g++) {
       this.freeBlocks += space.freeClusters(g) * plan.ratio;
       this.freeInodes += plan.inodesPerGroup - this.usedInodes(g);
@@ -188,7 +196,7 @@ class Groups {
   }
 
   private usedInodes(group: number): number {
-    return group === 0 ? LOST_FOUND_INO : 0;
+    return group === 0 ? this.lastIno : 0;
   }
   private get checked(): boolean {
     return this.has('metadata_csum') || this.has('uninit_bg');

@@ -7,6 +7,9 @@
  * @source mke2fs(8), mke2fs.conf(5); filesystems/ext4/blockgroup.rst
  */
 import { errno } from '../../../base/errno.ts';
+import { EXT4_MMP_MAX_CHECK_INTERVAL, EXT4_MMP_UPDATE_INTERVAL } from '../disk/mmp.ts';
+import { EXT4_MAX_ORPHAN_FILE_BLOCKS } from '../disk/orphan.ts';
+import { GRPQUOTA, PRJQUOTA, type QuotaType, USRQUOTA } from '../disk/quota.ts';
 import {
   defaultFeatures,
   editFeatures,
@@ -41,6 +44,12 @@ export interface MkfsOptions {
   /** Seconds since 1970. */
   readonly time: number;
   readonly lastMounted?: string;
+  /** Kinds of quota to keep, with the feature quota; project switches that feature on. */
+  readonly quotaTypes?: readonly QuotaType[];
+  /** Room of the orphan file, with the feature orphan_file. */
+  readonly orphanFile?: { readonly blocks: number } | { readonly bytes: number };
+  /** Seconds between two signs of life, with the feature mmp; 0: the default. */
+  readonly mmpUpdateInterval?: number;
   readonly rootOwner?: { readonly uid: number; readonly gid: number };
   /** Mode bits of the root directory. */
   readonly rootMode?: number;
@@ -68,6 +77,12 @@ export interface Plan {
   readonly flex: number;
   /** Blocks of the journal; 0 none. */
   readonly journalBlocks: number;
+  /** Blocks of the orphan file; 0 none. */
+  readonly orphanBlocks: number;
+  /** Kinds of quota that have a file, ascending. */
+  readonly quotas: readonly QuotaType[];
+  /** Seconds, with mmp; else 0. */
+  readonly mmpInterval: number;
 }
 
 const KIB = 1024;
@@ -123,16 +138,17 @@ function defaultJournalBlocks(blocks: number): number {
   return steps.find(([limit]) => blocks < limit)?.[1] ?? 262144;
 }
 
-/** Features that need what mkfs does not make yet are refused by name. */
-const NOT_MADE = ['quota', 'project', 'mmp', 'orphan_file', 'journal_dev', 'replica', 'snapshot'];
+/** Features that need what mkfs does not make are refused by name. */
+const NOT_MADE = ['journal_dev', 'replica'] as const;
 
 function chooseFeatures(o: MkfsOptions): Features {
   const type = o.type ?? 'ext4';
   let f = editFeatures(defaultFeatures(type), o.features ?? '', type);
-  const refused = NOT_MADE.filter((name) => hasFeature(f, name as 'quota'));
+  const refused = NOT_MADE.filter((name) => hasFeature(f, name));
   if (refused.length > 0) {
     throw errno('EOPNOTSUPP', { features: refused.join(',') }, 'mkfs does not make these yet');
   }
+  if (o.quotaTypes?.includes(PRJQUOTA)) f = withFeature(f, 'project', true);
   if (hasFeature(f, 'metadata_csum')) f = withFeature(f, 'uninit_bg', false);
   if (hasFeature(f, 'metadata_csum_seed') && !hasFeature(f, 'metadata_csum')) {
     throw errno('EINVAL', { feature: 'metadata_csum_seed' }, 'it needs metadata_csum');
@@ -173,6 +189,9 @@ export function planFs(size: number, o: MkfsOptions): Plan {
   const inodeSize = o.inodeSize ?? 256;
   checkSizes(o, blockSize, inodeSize);
   const features = chooseFeatures(o);
+  if (hasFeature(features, 'project') && inodeSize < 256) {
+    throw errno('EINVAL', { inodeSize }, 'project quota needs inodes of 256 bytes or more');
+  }
   const bigalloc = hasFeature(features, 'bigalloc');
   const ratio = bigalloc ? (o.clusterSize ?? 16 * blockSize) / blockSize : 1;
   if (
@@ -255,6 +274,9 @@ function fitGroups(f: Fixed, wantedInodes: number, o: MkfsOptions): Plan {
   }
   return {
     ...f,
+    orphanBlocks: orphanBlocks(f, o, journalBlocks > 0),
+    quotas: quotaTypes(f.features, o),
+    mmpInterval: mmpInterval(f.features, o),
     features: withFeature(f.features, 'has_journal', journalBlocks > 0),
     groupsCount,
     gdtBlocks,
@@ -264,6 +286,46 @@ function fitGroups(f: Fixed, wantedInodes: number, o: MkfsOptions): Plan {
     reservedGdt: hasFeature(f.features, 'resize_inode') ? reservedGdt(f, gdtBlocks) : 0,
     reservedBlocks: Math.floor((f.blocksCount * (o.reservedPercent ?? 5)) / 100),
   };
+}
+
+/**
+ * Blocks of the orphan file: one for 4096 of the device unless told, within bounds.
+ * @source mke2fs(8), "-E orphan_file_size="; the rule as mke2fs 1.47 shows it for many sizes
+ */
+function orphanBlocks(f: Fixed, o: MkfsOptions, journal: boolean): number {
+  if (!hasFeature(f.features, 'orphan_file')) return 0;
+  if (!journal) throw errno('EINVAL', { feature: 'orphan_file' }, 'it needs a journal');
+  const most = EXT4_MAX_ORPHAN_FILE_BLOCKS;
+  if (o.orphanFile === undefined) {
+    const blocks = Math.min(Math.max(Math.floor(f.blocksCount / 4096), 32), most);
+    return Math.ceil(blocks / f.ratio) * f.ratio;
+  }
+  const asked = o.orphanFile;
+  const blocks = 'blocks' in asked ? asked.blocks : Math.floor(asked.bytes / f.blockSize);
+  // mke2fs makes larger ones, which Linux then refuses to mount.
+  if (!(blocks >= 1 && blocks <= most)) {
+    throw errno('EINVAL', { blocks }, `an orphan file has 1 to ${most} blocks`);
+  }
+  return blocks;
+}
+
+/** Users and groups unless told; projects always, where the feature is. */
+function quotaTypes(f: Features, o: MkfsOptions): readonly QuotaType[] {
+  if (!hasFeature(f, 'quota')) return [];
+  const asked = o.quotaTypes ?? [USRQUOTA, GRPQUOTA];
+  return ([USRQUOTA, GRPQUOTA, PRJQUOTA] as const).filter(
+    (type) => asked.includes(type) || (type === PRJQUOTA && hasFeature(f, 'project')),
+  );
+}
+
+function mmpInterval(f: Features, o: MkfsOptions): number {
+  if (!hasFeature(f, 'mmp')) return 0;
+  const seconds = o.mmpUpdateInterval ?? 0;
+  if (!(seconds >= 0 && seconds <= EXT4_MMP_MAX_CHECK_INTERVAL)) {
+    const most = EXT4_MMP_MAX_CHECK_INTERVAL;
+    throw errno('EINVAL', { seconds }, `mmp_update_interval must be 0 to ${most} seconds`);
+  }
+  return seconds === 0 ? EXT4_MMP_UPDATE_INTERVAL : seconds;
 }
 
 /** Descriptor blocks kept for growing to 1024 times the size, as far as one block can name them. */

@@ -91,7 +91,8 @@ export class Space {
     const runs: Run[] = [];
     for (let left = len, at = goal; left > 0;) {
       const run = this.find(at, left, false) ?? this.find(this.plan.firstDataBlock, left, false);
-      if (!run) throw errno('ENOSPC', { blocks: left }, 'the device is too small for a journal');
+      if (!run)
+        throw errno('ENOSPC', { blocks: left }, 'the device is too small for its own files');
       this.take(run);
       runs.push(run);
       left -= run.len;

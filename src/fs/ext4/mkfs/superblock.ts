@@ -5,6 +5,7 @@
 import { log2 } from '../../../base/units.ts';
 import { rawBlock } from '../checksum.ts';
 import { EXT4_JOURNAL_INO } from '../disk/inode.ts';
+import { GRPQUOTA, PRJQUOTA, USRQUOTA } from '../disk/quota.ts';
 import {
   DX_HASH_HALF_MD4,
   EXT2_FLAGS_SIGNED_HASH,
@@ -37,11 +38,20 @@ function padded(text: string, size: number): Uint8Array {
   return out;
 }
 
+/** What the super block has to name; 0: there is none. */
+export interface OwnFiles {
+  readonly journal: NewInode | null;
+  readonly mmpBlock: number;
+  /** Inodes of the quota files, by kind. */
+  readonly quotas: readonly [number, number, number];
+  readonly orphanFile: number;
+}
+
 export function superBlock(
   plan: Plan,
   o: MkfsOptions,
   identity: { uuid: Uint8Array; hashSeed: Uint8Array },
-  journal: NewInode | null,
+  files: OwnFiles,
   freeBlocks: number,
   freeInodes: number,
   csumSeed: number,
@@ -99,8 +109,18 @@ export function superBlock(
   }
   for (const time of [sMkfsTime, sWtime, sLastcheck]) time.set(v, 0, o.time);
   S.s_overhead_clusters.set(v, 0, overhead);
-  if (journal) journalBackup(v, journal);
+  S.s_mmp_interval.set(v, 0, plan.mmpInterval);
+  nameFiles(v, files);
   return bytes;
+}
+
+function nameFiles(v: DataView, files: OwnFiles): void {
+  if (files.journal) journalBackup(v, files.journal);
+  Superblock.s_mmp_block.set(v, 0, files.mmpBlock);
+  Superblock.s_usr_quota_inum.set(v, 0, files.quotas[USRQUOTA]);
+  Superblock.s_grp_quota_inum.set(v, 0, files.quotas[GRPQUOTA]);
+  Superblock.s_prj_quota_inum.set(v, 0, files.quotas[PRJQUOTA]);
+  Superblock.s_orphan_file_inum.set(v, 0, files.orphanFile);
 }
 
 /** Where the journal is, once more: for e2fsck, should inode 8 be lost. */
