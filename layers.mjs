@@ -103,6 +103,7 @@ const below = (rank) =>
 /** @type {Record<string, Layer>} */
 const top = {
   init: { rank: 9, twin: 'init/', may: [], holds: 'composition: device, file systems, mount' },
+  scenarios: { rank: 9, twin: '(none)', may: [], holds: 'what is explored, on real images' },
   cli: { rank: 10, twin: '(none)', may: [], holds: 'the command `foliofs`' },
   web: { rank: 10, twin: '(none)', may: [], holds: 'pages' },
   index: { rank: 10, twin: '(none)', may: [], holds: 'the public exports' },

@@ -49,8 +49,8 @@ const PROGRESS_EVERY = 256;
 
 /** Explore a scenario. @throws EINVAL it has no such variant */
 export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions = {}): Verdict {
-  const undo = options.variant === undefined ? null : variantOf(scenario, options.variant).apply();
-  const system = new TaskSystem(scenario);
+  const variant = options.variant === undefined ? null : variantOf(scenario, options.variant);
+  const system = new TaskSystem(scenario, variant);
   const before = { throws: lockdep.throws, declaredOnly: lockdep.declaredOnly };
   const reports = lockdep.reports.length;
   Object.assign(lockdep, { throws: false });
@@ -65,11 +65,10 @@ export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions 
   } finally {
     system.stop();
     Object.assign(lockdep, before);
-    undo?.();
   }
 }
 
-export function variantOf<S, P>(scenario: Scenario<S, P>, name: string): Variant {
+export function variantOf<S, P>(scenario: Scenario<S, P>, name: string): Variant<P> {
   const variant = scenario.variants?.[name];
   if (variant !== undefined) return variant;
   const known = Object.keys(scenario.variants ?? {}).join(', ') || 'none';

@@ -18,3 +18,4 @@ export type { Op } from '../sched/op.ts';
 export { choose } from '../sched/point.ts';
 export { RwSemaphore } from '../sched/rw-semaphore.ts';
 export { WaitQueue } from '../sched/wait-queue.ts';
+export { ExploredDevice, type ExploredDeviceOptions } from './device.ts';

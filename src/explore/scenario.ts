@@ -12,12 +12,16 @@
 import type { Op } from '../sched/op.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 
-/** A mistake, put in the place of the right code. It returns how to take it out again. */
-export interface Variant {
+/** A mistake, put in the place of the right code. */
+export interface Variant<P = unknown> {
   readonly title: string;
   /** What it must be caught with: matches the symptom. */
   readonly symptom: RegExp;
-  readonly apply: () => () => void;
+  /**
+   * Called once, after `prepare`: puts another function into an ops table, of what was prepared or
+   * of a room. @returns how to take it out of the latter again
+   */
+  readonly apply: (prepared: P) => (() => void) | void;
 }
 
 export interface Scenario<S = unknown, P = unknown> {
@@ -46,5 +50,5 @@ export interface Scenario<S = unknown, P = unknown> {
   readonly values?: (state: S) => Readonly<Record<string, string | number | boolean>>;
   /** At most so many free choices (errors, short copies) other than the ordinary; 1. */
   readonly faults?: number;
-  readonly variants?: Readonly<Record<string, Variant>>;
+  readonly variants?: Readonly<Record<string, Variant<P>>>;
 }

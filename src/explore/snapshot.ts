@@ -9,11 +9,13 @@
 import { assert } from '../base/assert.ts';
 
 type Fields = Record<PropertyKey, unknown>;
-/** An object, its own writable properties, and how many there are. */
+/** An object and its own properties that hold values. */
 interface Saved {
   readonly on: Fields;
   readonly keys: readonly PropertyKey[];
   readonly values: readonly unknown[];
+  /** All own properties, those with getters included. */
+  readonly all: ReadonlySet<PropertyKey>;
 }
 interface SavedMap {
   readonly on: Map<unknown, unknown>;
@@ -95,7 +97,7 @@ export class Snapshot {
     const values = keys.map((k) => on[k]);
     for (const value of values) meet(value);
     const fixed = Object.isFrozen(on) || (keys.length === 0 && !Object.isExtensible(on));
-    if (!fixed) this.objects.push({ on, keys, values });
+    if (!fixed) this.objects.push({ on, keys, values, all: new Set(Reflect.ownKeys(all)) });
   }
 
   restore(): void {
@@ -112,19 +114,16 @@ const tagOf = (on: object): string => Object.prototype.toString.call(on);
 const isBuffer = (on: object): on is ArrayBuffer => /ArrayBuffer]$/.test(tagOf(on));
 const isGenerator = (on: object): boolean => tagOf(on) === '[object Generator]';
 
-function restoreFields({ on, keys, values }: Saved): void {
+function restoreFields({ on, keys, values, all }: Saved): void {
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
     if (on[key] !== values[i]) on[key] = values[i];
   }
-  let left = keys.length;
-  for (const key in on) if (Object.hasOwn(on, key)) left--;
-  if (left < 0) dropNew(on, keys);
-  else if (Object.getOwnPropertySymbols(on).length > 0) dropNew(on, keys);
-}
-/** Properties that were added since. */
-function dropNew(on: Fields, keys: readonly PropertyKey[]): void {
-  for (const key of Reflect.ownKeys(on)) if (!keys.includes(key)) Reflect.deleteProperty(on, key);
+  // What was added since goes.
+  const now = Reflect.ownKeys(on);
+  if (now.length > all.size) {
+    for (const key of now) if (!all.has(key)) Reflect.deleteProperty(on, key);
+  }
 }
 
 function restoreArray(on: unknown[], entries: readonly unknown[]): void {

@@ -31,7 +31,7 @@ import {
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
 import { blockers, describeWaits } from '../sched/wait-for.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
 import {
   type Chooser,
@@ -56,6 +56,8 @@ const firstOf = { pick: (): number => 0 };
 export class TaskSystem<S, P = unknown> implements System {
   readonly scenario: Scenario<S, P>;
   readonly scheduler: Scheduler;
+  private readonly variant: Variant<P> | null;
+  private undo: (() => void) | void = undefined;
   op: Wait = NONE;
   more: readonly Wait[] | null = null;
   born = 0;
@@ -73,8 +75,9 @@ export class TaskSystem<S, P = unknown> implements System {
   /** What `always` read last. */
   private watched: Wait[] = [];
 
-  constructor(scenario: Scenario<S, P>) {
+  constructor(scenario: Scenario<S, P>, variant: Variant<P> | null = null) {
     this.scenario = scenario;
+    this.variant = variant;
     this.scheduler = new Scheduler({
       strategy: {
         nextTask: (runnable) => runnable[0]!,
@@ -120,6 +123,7 @@ export class TaskSystem<S, P = unknown> implements System {
   private prepare(): void {
     restartObjectKeys();
     this.prepared = this.scenario.prepare?.(this.scheduler) as P;
+    this.undo = this.variant?.apply(this.prepared);
     this.scheduler.pump();
     assert(this.scheduler.live.size === 0, 'a set-up leaves no task behind');
     this.madeBefore = objectsMadeOutside();
@@ -131,6 +135,8 @@ export class TaskSystem<S, P = unknown> implements System {
     setExploring(false);
     takeFootprint();
     this.snapshot?.restore();
+    this.undo?.();
+    this.undo = undefined;
   }
 
   private meet(task: Task): void {

@@ -19,6 +19,7 @@ import { ErrSeq } from './errseq.ts';
 import { type Folio, FOLIO_LOCK } from './folio.ts';
 import type { ReadaheadControl } from './readahead.ts';
 import type { Memory } from './vmscan.ts';
+import { WatchedPages } from './watched-pages.ts';
 import type { WritebackControl } from './page-writeback.ts';
 
 /** Shared to add folios, exclusive to remove them. Two at once: lower ino first. */
@@ -59,7 +60,7 @@ export class AddressSpace {
   readonly memory: Memory;
   aops: AddressSpaceOperations;
   /** Guarded by: no sleep between look-up and reference. */
-  readonly pages = new XArray<Folio>();
+  readonly pages: XArray<Folio>;
   readonly invalidateLock: RwSemaphore;
   readonly wbErr = new ErrSeq();
   readonly folioSize: number;
@@ -77,6 +78,7 @@ export class AddressSpace {
     folioClass: LockClass = FOLIO_LOCK,
   ) {
     this.host = host;
+    this.pages = CHECKED ? new WatchedPages(host.ino) : new XArray<Folio>();
     this.folioClass = folioClass;
     this.invalidateLock = new RwSemaphore(INVALIDATE_LOCK, host);
     this.memory = memory;
@@ -116,7 +118,7 @@ export class AddressSpace {
   insert(folio: Folio, index: PageIndex): void {
     assert(folio.locked && folio.mapping === null && this.pages.get(index) === undefined);
     folio.mapping = this;
-    folio.index = index;
+    folio.settle(this.host.ino, index);
     folio.bumpSequence();
     folio.hold();
     this.pages.set(index, folio);
@@ -125,7 +127,8 @@ export class AddressSpace {
 
   /** Take a locked, clean folio out and drop the mapping's reference. */
   remove(folio: Folio): void {
-    assert(folio.locked && folio.mapping === this && !folio.writeback);
+    assert(folio.locked && folio.mapping === this);
+    assert(!folio.writeback, 'a folio under write-back leaves its mapping');
     if (folio.dirty) this.memory.accountCleaned();
     folio.dirty = false;
     this.pages.delete(folio.index);

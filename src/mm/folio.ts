@@ -17,7 +17,9 @@ import { ListNode } from '../base/list.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import type { BitLockable } from '../sched/bit-lock.ts';
 import { type LockClass, lockClass } from '../sched/lock-class.ts';
+import { exploring, stableKey } from '../sched/point.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
+import { Watched } from '../sched/watch.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { PageMemory } from './page-memory.ts';
 
@@ -43,6 +45,14 @@ export const FOLIO_LOCK = lockClass('folio', {
 /** Folios of the block device: containers of metadata blocks, locked under anything, briefly. */
 export const BDEV_FOLIO_LOCK = lockClass('bdev_folio', { after: ['*'], nest: 'index' });
 
+/** Flags that tell somebody something; the others are hints. */
+const MARKED: readonly (readonly [number, string])[] = [
+  [PG_UPTODATE, 'uptodate'],
+  [PG_DIRTY, 'dirty'],
+  [PG_WRITEBACK, 'writeback'],
+];
+const waitKey = (key: number): number => stableKey('wait', key);
+
 export class Folio implements BitLockable {
   /** Offset of this folio's words; also its stable identity. */
   readonly at: number;
@@ -64,16 +74,39 @@ export class Folio implements BitLockable {
     this.words = words;
     this.at = at;
     this.data = data;
+    if (CHECKED) this.identify('frame', at);
   }
 
   get size(): number {
     return this.data.length;
   }
 
+  /** What other folios may not be taken for: the place in a file that it holds, or held last. */
+  declare sharedKey: number;
+  declare private flagMarks: Record<number, Watched>;
+
+  /** Whoever made it, in a checked build it is known by its place. */
+  private identify(name: string, ...of: readonly number[]): void {
+    if (CHECKED) {
+      this.sharedKey = stableKey(name, ...of);
+      this.flagMarks = {};
+      for (const [flag, what] of MARKED)
+        this.flagMarks[flag] = new Watched(`${name}.${what}`, ...of);
+      this.waiters = null;
+    }
+  }
+  /** It becomes folio `index` of inode `ino`. */
+  settle(ino: number, index: PageIndex): void {
+    this.index = index;
+    if (CHECKED) this.identify('folio', ino, index);
+  }
+
   private has(flag: number): boolean {
+    if (CHECKED && exploring) this.flagMarks[flag]?.read();
     return (this.words[this.at]! & flag) !== 0;
   }
   private put(flag: number, on: boolean): void {
+    if (CHECKED && exploring) this.flagMarks[flag]?.wrote();
     if (on) this.words[this.at]! |= flag;
     else this.words[this.at]! &= ~flag;
   }
@@ -86,11 +119,13 @@ export class Folio implements BitLockable {
   }
   /** Sleepers for the lock bit and for the writeback bit. */
   get lockWait(): WaitQueue {
-    return (this.waiters ??= new WaitQueue('folio'));
+    const key = CHECKED ? this.sharedKey : 0;
+    return (this.waiters ??= new WaitQueue('folio', undefined, CHECKED ? waitKey(key) : undefined));
   }
   /** Wake whoever waits, without making a queue where nobody does. */
   wake(): void {
-    this.waiters?.wakeAll();
+    if (CHECKED && exploring) this.lockWait.wakeAll();
+    else this.waiters?.wakeAll();
   }
 
   get locked(): boolean {

@@ -15,6 +15,9 @@ import type { Folio } from './folio.ts';
 import { filemapWriteAndWaitRange, folioLock, folioTrylock, folioUnlock } from './filemap.ts';
 import { folioClearDirtyForIo, folioWaitWriteback } from './page-writeback.ts';
 
+/** What a truncation waits for: a table, so that a mistake can be put in its place. */
+export const truncationWaits = { forWriteback: folioWaitWriteback };
+
 /**
  * Remove the bytes [start, end) from the cache: whole folios leave, edge folios are zeroed there.
  * @context May sleep for folio locks and write-back.
@@ -30,7 +33,7 @@ export function* truncateInodePagesRange(
     const folio = mapping.lookup(pageIndex(i));
     if (folio) {
       yield* folioLock(folio);
-      yield* folioWaitWriteback(folio);
+      yield* truncationWaits.forWriteback(folio);
       if (folio.mapping === mapping) truncateFolio(mapping, folio, start, end);
       folioUnlock(folio);
       folio.release();

@@ -30,6 +30,12 @@ const LENDING_STEP = 256;
 /** Least frames: below that a single system call could starve itself. */
 export const MIN_FRAMES = 128;
 
+/** What reclaim may take: a table, so that a mistake can be put in its place. */
+export const reclaimPolicy = {
+  /** Nobody but the mapping refers to it, and what it holds is on the device. */
+  isIdle: (folio: Folio): boolean => folio.refcount <= 1 && !folio.dirty && !folio.writeback,
+};
+
 export class Memory {
   private readonly arena: PageMemory;
   private readonly inactive = new List<Folio>();
@@ -196,7 +202,7 @@ export class Memory {
   private tryFree(folio: Folio): boolean {
     const mapping = folio.mapping;
     assert(mapping !== null, 'folio on the LRU without a mapping');
-    if (folio.refcount > 1 || folio.dirty || folio.writeback) return false;
+    if (!reclaimPolicy.isIdle(folio)) return false;
     if (!tryLockBit(folio, folio.lockClass, OR_GIVE_UP)) return false;
     folio.hold();
     const release = mapping.aops.releaseFolio;

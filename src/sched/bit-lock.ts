@@ -14,7 +14,7 @@ import {
   announce,
   exploring,
   LOCK,
-  SharedObject,
+  newObjectKey,
   touch,
   TRYFAIL,
   TRYLOCK,
@@ -28,19 +28,25 @@ export interface BitLockable {
   readonly lockWait: WaitQueue;
   /** Its class, where that is not the same for all of its kind (folios of the device's mapping). */
   readonly lockClass?: LockClass;
+  /** Its identity in checked builds, if that is not its maker's business (point.ts). */
+  readonly sharedKey?: number;
   /** Wakes all. To have it saves an unlock from making a wait queue where nobody waits. */
   wake?(): void;
 }
 
 /** What a bit has no room for: its identity and its owner. Checked builds only. */
-class BitShadow extends SharedObject implements Announced, WaitTarget {
+class BitShadow implements Announced, WaitTarget {
+  private readonly made: number;
   readonly name: string;
   readonly bit: BitLockable;
   owner: Task | null = null;
   constructor(name: string, bit: BitLockable) {
-    super();
+    this.made = bit.sharedKey === undefined ? newObjectKey() : 0;
     this.name = name;
     this.bit = bit;
+  }
+  get objectKey(): number {
+    return this.bit.sharedKey ?? this.made;
   }
   enabled(): boolean {
     return !this.bit.lockBit;

@@ -18,6 +18,7 @@ import { type Op, SLEEP } from './op.ts';
 import {
   announce,
   exploring,
+  keyOfOwned,
   LOCK,
   SharedObject,
   touch,
@@ -37,7 +38,7 @@ export class Mutex extends SharedObject implements Disposable, WaitTarget, Annou
   private sleepers: List<Task> | null = null;
 
   constructor(cls: LockClass, of: object | null = null) {
-    super();
+    super(CHECKED ? keyOfOwned(cls.name, of) : undefined);
     this.cls = cls;
     this.of = of;
   }

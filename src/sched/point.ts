@@ -135,12 +135,29 @@ export function takeFootprint(): Wait[] {
   return taken;
 }
 
+const stable = new Map<string, number>();
+/**
+ * Identity for an object that whoever needs it first makes (a wait queue, the mapping of an inode):
+ * from what it belongs to, not from its maker, so that it is one object in every schedule.
+ */
+export function stableKey(name: string, ...of: readonly number[]): number {
+  const text = `${name} ${of.join(' ')}`;
+  let key = stable.get(text);
+  if (key === undefined) stable.set(text, (key = -1 - stable.size));
+  return key;
+}
+
 /** Base of everything with an identity. The field exists in checked builds only. */
 export abstract class SharedObject {
   declare readonly objectKey: number;
-  constructor() {
-    if (CHECKED) this.objectKey = newObjectKey();
+  constructor(key?: number) {
+    if (CHECKED) this.objectKey = key ?? newObjectKey();
   }
+}
+/** A lock that belongs to an inode is known by its number. */
+export function keyOfOwned(name: string, of: object | null): number | undefined {
+  const ino = (of as { readonly ino?: unknown } | null)?.ino;
+  return typeof ino === 'number' ? stableKey(name, ino) : undefined;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   announce,
   DOWNGRADE,
   exploring,
+  keyOfOwned,
   LOCK,
   RDLOCK,
   RDUNLOCK,
@@ -59,7 +60,7 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
   declare private writersQueued: number;
 
   constructor(cls: LockClass, of: object | null = null) {
-    super();
+    super(CHECKED ? keyOfOwned(cls.name, of) : undefined);
     this.cls = cls;
     this.of = of;
     if (CHECKED) {

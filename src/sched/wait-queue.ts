@@ -43,8 +43,9 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   readonly holders: () => readonly Task[];
   private list: List<Task> | null = null;
 
-  constructor(name: string, holders: () => readonly Task[] = nobody) {
-    super();
+  /** @param key  its identity, where whoever comes first makes it (point.ts) */
+  constructor(name: string, holders: () => readonly Task[] = nobody, key?: number) {
+    super(key);
     this.name = name;
     this.holders = holders;
   }

@@ -18,6 +18,7 @@ import { corrupted } from '../base/errno.ts';
 import { ListNode } from '../base/list.ts';
 import { asciiName, type Name } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
+import { WatchedMap } from '../sched/watch.ts';
 import { type Inode, S_CASEFOLD } from './inode.ts';
 import { iput, iputNowait } from './inode-cache.ts';
 import type { SuperBlock } from './super.ts';
@@ -43,6 +44,8 @@ export class Dentry {
     this.parent = parent;
     this.name = name;
     if (parent) parent.hold();
+    // There from the start, so that a look-up which finds no names yet leaves its mark.
+    if (CHECKED) this.children = new WatchedMap(`names in ${pathOf(this)}`);
   }
 
   get negative(): boolean {
@@ -54,6 +57,9 @@ export class Dentry {
     return this;
   }
 }
+
+/** For identities: where it was when it was made. */
+const pathOf = (d: Dentry): string => (d.parent ? `${pathOf(d.parent)}/${d.name}` : '');
 
 /** The root of a mount; takes over the caller's reference of `inode`. */
 export function dMakeRoot(sb: SuperBlock, inode: Inode): Dentry {

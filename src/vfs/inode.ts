@@ -17,7 +17,9 @@ import type { Timespec } from '../sched/clock.ts';
 import { lockClass } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
+import { exploring, stableKey } from '../sched/point.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
+import { watchFields } from '../sched/watch.ts';
 import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
 import type { Dentry } from './dcache.ts';
 import type { FileOperations } from './file.ts';
@@ -159,7 +161,7 @@ export class Inode {
   count = 1;
   iops: InodeOperations = {};
   fops: FileOperations = {};
-  readonly rwsem = new RwSemaphore(I_RWSEM, this);
+  readonly rwsem: RwSemaphore;
   /** Direct I/O in flight (inode_dio_begin / inode_dio_wait). */
   dioCount = 0;
   /** Open for writing (>0) or writers denied (<0). */
@@ -184,6 +186,8 @@ export class Inode {
     this.ino = ino;
     this.aops = aops;
     this.atime = this.mtime = this.ctime = sb.epoch;
+    this.rwsem = new RwSemaphore(I_RWSEM, this);
+    if (CHECKED) watchFields(this, 'inode', ['size', 'state', 'nlink'], ino);
   }
 
   get mapping(): AddressSpace {
@@ -194,15 +198,19 @@ export class Inode {
     return this.space;
   }
   get dioIdle(): WaitQueue {
-    return (this.dioQueue ??= new WaitQueue('inode_dio_wait'));
+    return (this.dioQueue ??= this.queue('inode_dio_wait'));
   }
   /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
   get stateWait(): WaitQueue {
-    return (this.stateQueue ??= new WaitQueue('inode.state'));
+    return (this.stateQueue ??= this.queue('inode.state'));
   }
   /** `state` changed: wake whoever waits, without making a queue where nobody does. */
   wakeState(): void {
-    this.stateQueue?.wakeAll();
+    if (CHECKED && exploring) this.stateWait.wakeAll();
+    else this.stateQueue?.wakeAll();
+  }
+  private queue(name: string): WaitQueue {
+    return new WaitQueue(name, undefined, CHECKED ? stableKey(name, this.ino) : undefined);
   }
 
   get type(): number {

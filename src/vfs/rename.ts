@@ -58,6 +58,9 @@ function unlockRename(a: Dentry, b: Dentry): void {
   a.sb.renameMutex.unlock();
 }
 
+/** How two directories are locked together: a table, so that a mistake can be put in its place. */
+export const directoryLocking = { lock: lockRename, unlock: unlockRename };
+
 /** The child of `above` on the way down to `below`; null if `below` is not under it. */
 function childTowards(above: Dentry, below: Dentry): Dentry | null {
   for (let d: Dentry = below; d.parent; d = d.parent) if (d.parent === above) return d;
@@ -82,7 +85,7 @@ export function* vfsRename(from: LastComponent, to: LastComponent, flags: number
   yield* startWrite(sb);
   const held = new Held();
   try {
-    const trap = yield* lockRename(from.parent, to.parent);
+    const trap = yield* directoryLocking.lock(from.parent, to.parent);
     try {
       const old = (held.old = yield* lookupLocked(from.parent, from.name));
       inodeOf(old);
@@ -93,7 +96,7 @@ export function* vfsRename(from: LastComponent, to: LastComponent, flags: number
       held.keepInode(target.inode);
       yield* renameLocked(from.parent, old, to.parent, target, flags);
     } finally {
-      unlockRename(from.parent, to.parent);
+      directoryLocking.unlock(from.parent, to.parent);
     }
   } finally {
     yield* held.drop();

@@ -1,0 +1,57 @@
+/**
+ * A device whose completions are tasks of their own: a bio ends at any later moment, in any order,
+ * as the explorer likes; or fails, if it is asked to try that. Outside of an exploration it passes
+ * everything on at once.
+ */
+import { errno } from '../base/errno.ts';
+import type { Bytes } from '../base/units.ts';
+import type { Bio } from '../block/bio.ts';
+import type { BlockDriver } from '../block/block-device.ts';
+import type { Op } from '../sched/op.ts';
+import { choose, DEV_FLUSH, DEV_WRITE, exploring, SharedObject, touch } from '../sched/point.ts';
+import type { Scheduler } from '../sched/scheduler.ts';
+
+export interface ExploredDeviceOptions {
+  /** Each bio of these kinds may fail with EIO: a free choice (Scenario.faults bounds them). */
+  readonly mayFail?: readonly Bio['op'][];
+}
+
+export class ExploredDevice extends SharedObject implements BlockDriver {
+  readonly name = 'device';
+  readonly size: Bytes;
+  readonly logicalBlockSize: number;
+  readonly readOnly: boolean;
+  readonly synchronous = false;
+  readonly queueDepth = 32;
+  private readonly below: BlockDriver;
+  private readonly scheduler: Scheduler;
+  private readonly mayFail: readonly Bio['op'][];
+
+  /** @param below  a synchronous driver */
+  constructor(below: BlockDriver, scheduler: Scheduler, options: ExploredDeviceOptions = {}) {
+    super();
+    this.below = below;
+    this.scheduler = scheduler;
+    this.mayFail = options.mayFail ?? [];
+    this.size = below.size;
+    this.logicalBlockSize = below.logicalBlockSize;
+    this.readOnly = below.readOnly;
+  }
+
+  start(bio: Bio): void {
+    if (!exploring) this.below.start(bio);
+    else this.scheduler.spawn(`${bio.op} ${bio.sector}`, this.complete(bio));
+  }
+
+  /** The completion. Writes commute with each other; a flush does not with any of them. */
+  private *complete(bio: Bio): Op<void> {
+    touch(bio.op === 'flush' ? DEV_FLUSH : DEV_WRITE, this);
+    const fails = this.mayFail.includes(bio.op) && choose(2, `${bio.op} fails`) === 1;
+    if (fails) bio.complete(errno('EIO', { sector: bio.sector }));
+    else this.below.start(bio);
+  }
+
+  enabled(): boolean {
+    return true;
+  }
+}

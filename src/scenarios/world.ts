@@ -1,0 +1,126 @@
+/**
+ * A small mounted ext4 in memory, made once for a scenario and put back before each execution; and
+ * what its tasks do to it, in system calls.
+ */
+import { assert } from '../base/assert.ts';
+import { asciiName } from '../base/name.ts';
+import { bytes } from '../base/units.ts';
+import { BlockDevice } from '../block/block-device.ts';
+import { RamDevice } from '../block/ram-device.ts';
+import { ExploredDevice, type ExploredDeviceOptions } from '../explore/device.ts';
+import { checkFs } from '../fs/ext4/check/check.ts';
+import { mkfs } from '../fs/ext4/mkfs/mkfs.ts';
+import { ext4FsType } from '../fs/ext4/super.ts';
+import { PAGE_SIZE } from '../mm/page-memory.ts';
+import { invalidateMappingPages } from '../mm/truncate.ts';
+import { Memory, MIN_FRAMES } from '../mm/vmscan.ts';
+import type { Op } from '../sched/op.ts';
+import type { Scheduler } from '../sched/scheduler.ts';
+import { sysExit, sysOpen } from '../syscall/open.ts';
+import { Process } from '../syscall/process.ts';
+import { sysPread, sysPwrite } from '../syscall/read-write.ts';
+import { O_CREAT, O_RDWR } from '../vfs/file.ts';
+import { mountFileSystem, umount } from '../vfs/namespace.ts';
+import type { SuperBlock } from '../vfs/super.ts';
+import { syncFilesystem } from '../vfs/sync.ts';
+
+export interface WorldOptions extends ExploredDeviceOptions {
+  /** mke2fs's -O list on top of ext4's defaults without a journal. */
+  readonly features?: string;
+  readonly blockSize?: number;
+  /** Is everything on the device before the tasks begin? Yes. */
+  readonly synced?: boolean;
+  /** Files and directories to begin with. */
+  readonly recipe: (world: World) => Op<void>;
+}
+
+const IMAGE_SIZE = 1 << 20;
+const UUID = new Uint8Array(16).fill(0x5a);
+
+export class World {
+  readonly device: BlockDevice;
+  readonly sb: SuperBlock;
+  readonly process: Process;
+  readonly scheduler: Scheduler;
+  /** Descriptors that the recipe opened, by path. */
+  readonly fds = new Map<string, number>();
+
+  private constructor(scheduler: Scheduler, device: BlockDevice, sb: SuperBlock) {
+    this.scheduler = scheduler;
+    this.device = device;
+    this.sb = sb;
+    assert(sb.root !== null, 'a mount has a root');
+    this.process = new Process(sb.root);
+  }
+
+  /** Make, mount, fill, and have everything on the device. */
+  static make(scheduler: Scheduler, o: WorldOptions): World {
+    const driver = new ExploredDevice(new RamDevice(bytes(IMAGE_SIZE)), scheduler, o);
+    const device = new BlockDevice(driver);
+    const world = scheduler.runToEnd(World.mount(scheduler, device, o), 'set-up');
+    scheduler.runToEnd(o.recipe(world), 'recipe');
+    if (o.synced ?? true) scheduler.runToEnd(syncFilesystem(world.sb), 'sync');
+    return world;
+  }
+
+  private static *mount(s: Scheduler, device: BlockDevice, o: WorldOptions): Op<World> {
+    const features = ['^has_journal', o.features ?? ''].filter((f) => f !== '').join(',');
+    const made = { features, blockSize: o.blockSize ?? 1024, time: 1_700_000_000, inodes: 64 };
+    yield* mkfs(device, made, { uuid: UUID, hashSeed: UUID }, true);
+    const sb = yield* mountFileSystem(ext4FsType, {
+      scheduler: s,
+      memory: new Memory(MIN_FRAMES * PAGE_SIZE, PAGE_SIZE),
+      device,
+      readOnly: false,
+      options: new Map(),
+      warn: () => undefined,
+    });
+    return new World(s, device, sb);
+  }
+
+  /** Open a file, made if it is not there; `fd(path)` finds it again. */
+  *open(path: string, content: Uint8Array = new Uint8Array()): Op<number> {
+    const fd = yield* sysOpen(this.process, asciiName(path), O_RDWR | O_CREAT);
+    this.fds.set(path, fd);
+    if (content.length > 0) yield* this.write(path, content, 0);
+    return fd;
+  }
+  fd(path: string): number {
+    const fd = this.fds.get(path);
+    assert(fd !== undefined, `${path} was not opened by the recipe`);
+    return fd;
+  }
+
+  *write(path: string, data: Uint8Array, pos: number): Op<number> {
+    return yield* sysPwrite(this.process, this.fd(path), data, pos);
+  }
+  *read(path: string, length: number, pos = 0): Op<Uint8Array> {
+    const buffer = new Uint8Array(length);
+    const n = yield* sysPread(this.process, this.fd(path), buffer, pos);
+    return buffer.subarray(0, n);
+  }
+
+  /** Everything cached of a file is written and dropped: the next read asks the device. */
+  *drop(path: string): Op<void> {
+    yield* syncFilesystem(this.sb);
+    invalidateMappingPages(this.process.file(this.fd(path)).inode.mapping);
+  }
+
+  /** Unmount, and have the image judged. @throws AssertionError with the first problem */
+  *close(): Op<void> {
+    yield* sysExit(this.process);
+    yield* umount(this.sb);
+    const memory = new Memory(MIN_FRAMES * PAGE_SIZE, PAGE_SIZE);
+    const problems: string[] = [];
+    yield* checkFs(this.device, {
+      memory,
+      onProblem: (p) => {
+        problems.push(p.text);
+      },
+    });
+    assert(problems.length === 0, `the image is damaged: ${problems[0] ?? ''}`);
+  }
+}
+
+export const filled = (value: number, length: number): Uint8Array =>
+  new Uint8Array(length).fill(value);
