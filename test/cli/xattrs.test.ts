@@ -148,6 +148,26 @@ test.skipIf(!ready)(`GNU tar reads and writes the same attributes${why}`, () => 
   expect(view(out)[hex('file')]).toEqual(view(src)[hex('file')]);
 });
 
+test.skipIf(!ready)(`ACLs that GNU tar wrote as text are the kernel's ACLs${why}`, () => {
+  const dir = scratch();
+  const src = join(dir, 'src');
+  mkdirSync(join(src, 'd'), { recursive: true });
+  writeFileSync(join(src, 'f'), 'x');
+  expect(ran('setfacl', ['-m', 'u:1000:r,g:daemon:rw', join(src, 'f')]).status).toBe(0);
+  expect(ran('setfacl', ['-d', '-m', 'u:7:rwx', join(src, 'd')]).status).toBe(0);
+  const made = ran('tar', ['--acls', '-C', src, '-cf', '-', '.']);
+  expect(made.status, made.stderr).toBe(0);
+  const fromTar = join(dir, 'tar.img');
+  const fromFolder = join(dir, 'folder.img');
+  ok(['build', '-', '-o', fromTar, '-q'], { input: made.bytes });
+  ok(['build', src, '-o', fromFolder, '-q', '--xattrs', 'require']);
+  for (const path of ['/f', '/d']) {
+    const [a, b] = [debugfs(fromTar, `ea_list ${path}`), debugfs(fromFolder, `ea_list ${path}`)];
+    expect(a).toContain('posix_acl');
+    expect(a).toBe(b);
+  }
+});
+
 test.skipIf(!ready)(`equal folders give equal bytes, attributes too${why}`, () => {
   const dir = scratch();
   const src = folder(dir);

@@ -1,5 +1,6 @@
 /** A tar archive as a source. */
 import { type Name, nameToBytes, nameToText } from '../../base/name.ts';
+import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from '../../vfs/posix-acl.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import { CliError } from '../errors.ts';
 import type { Run, Runs } from '../sparse.ts';
@@ -14,6 +15,7 @@ import {
   type Xattr,
 } from '../tree.ts';
 import { sortXattrs } from '../xattr-dump.ts';
+import { aclFromText } from './acl-text.ts';
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
 import type { Archive } from './spool.ts';
@@ -256,6 +258,10 @@ function paxTime(text: string | undefined): Timespec | null {
 
 const SCHILY = 'SCHILY.xattr.';
 const LIBARCHIVE = 'LIBARCHIVE.xattr.';
+const ACLS: Readonly<Record<string, Name>> = {
+  'SCHILY.acl.access': XATTR_ACL_ACCESS,
+  'SCHILY.acl.default': XATTR_ACL_DEFAULT,
+};
 
 function xattrsOf(records: Records): Xattr[] {
   const found = new Map<Name, Uint8Array>();
@@ -272,6 +278,9 @@ function xattrsOf(records: Records): Xattr[] {
         .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
       if (!found.has(name as Name))
         found.set(name as Name, new Uint8Array(Buffer.from(value, 'base64')));
+    } else if (ACLS[key] !== undefined) {
+      // The attribute itself, where the archive has it too, is exact.
+      if (!found.has(ACLS[key])) found.set(ACLS[key], aclFromText(value));
     } else if (key === 'RHT.security.selinux') {
       found.set('security.selinux' as Name, nameToBytes(value));
     }
