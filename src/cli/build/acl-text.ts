@@ -3,8 +3,8 @@
  *
  *     user::rw-,user:lp:r--:7,group::r--,mask::r--,other::r--
  *
- * An id behind the permissions counts (star writes it); else a number is an id, and a name is looked
- * up on this machine, as tar does that unpacks here.
+ * An id behind the permissions counts (star writes it); else a number is an id, and a name is
+ * looked up on this machine, as tar does that unpacks here.
  * @source acl_from_text(3); star's SCHILY.acl.access, SCHILY.acl.default
  */
 import { readFileSync } from 'node:fs';
