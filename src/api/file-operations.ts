@@ -28,7 +28,7 @@ import {
   withEncoding,
 } from './args.ts';
 import type { Call } from './bridge.ts';
-import { isCode } from './errors.ts';
+import { isCode, step } from './errors.ts';
 import { toFd, writeAll } from './fd-operations.ts';
 import type { EncodingOptions } from './path-operations.ts';
 import { Dirent } from './stats.ts';
@@ -114,8 +114,8 @@ function* write(
     toFlags(o.flag, usual),
     toMode(o.mode, 0o666),
     function* (fd): Op<void> {
-      yield* writeAll(p, fd, bytes, null);
-      if (o.flush) yield* sysFsync(p, fd);
+      yield* step('write', writeAll(p, fd, bytes, null));
+      if (o.flush) yield* step('fsync', sysFsync(p, fd));
     },
   );
 }
@@ -266,7 +266,7 @@ export const fileOperations = {
   readFile: (p: Process, target: FileTarget, options?: ReadFileOptions | EncodingOption) => {
     const o = withEncoding<ReadFileOptions>(options);
     const op = withTarget(p, target, toFlags(o.flag), 0, function* (fd): Op<string | Uint8Array> {
-      return decoded(yield* readAll(p, fd), o.encoding);
+      return decoded(yield* step('read', readAll(p, fd)), o.encoding);
     });
     return { syscall: 'open', path: targetText(target), op };
   },
