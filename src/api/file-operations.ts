@@ -4,6 +4,7 @@
  * @source Node's documentation, "File system"
  */
 import { errno } from '../base/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT } from '../base/mode.ts';
 import { type Name, nameFromText, nameToText } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
 import { sysFchmod } from '../syscall/attr.ts';
@@ -52,8 +53,6 @@ export interface RmOptions {
 export type FileTarget = PathLike | number;
 
 const O_DIRECTORY = 0o200000;
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 const COPY_CHUNK = 1 << 20;
 const COPYFILE_EXCL = 1;
 
@@ -232,7 +231,7 @@ function* realpath(p: Process, path: Name): Op<Name> {
       continue;
     }
     const next = `${done}/${part}` as Name;
-    if (((yield* sysLstat(p, next)).mode & S_IFMT) !== 0o120000) {
+    if (((yield* sysLstat(p, next)).mode & S_IFMT) !== S_IFLNK) {
       done = next;
       continue;
     }

@@ -2,6 +2,7 @@
  * The file system's own records outside of groups: orphans, the journal's super block, multi-mount
  * protection, the inode that keeps room for descriptors.
  */
+import { S_IFMT, S_IFREG } from '../../../base/mode.ts';
 import { LE } from '../../../base/struct.ts';
 import { ino as inoUnit, pblk as pblkUnit } from '../../../base/units.ts';
 import type { Op } from '../../../sched/op.ts';
@@ -226,7 +227,7 @@ function* checkResizeMap(state: CheckState, view: DataView, reserved: number): O
     const place = { ino: inoUnit(EXT4_RESIZE_INO), field: 'i_block' };
     vol.report.report('resize-inode', `The inode for resizing: ${text}.`, place);
   };
-  const regular = (Inode.i_mode.get(view, 0) & 0xf000) === 0x8000;
+  const regular = (Inode.i_mode.get(view, 0) & S_IFMT) === S_IFREG;
   if (words.some((w, i) => i !== 13 && w !== 0) || !regular) {
     bad('it holds more than a double indirect block');
     return;
