@@ -13,6 +13,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../base/mode.ts';
+import { trace } from '../base/trace.ts';
 import type { Process } from '../syscall/process.ts';
 import { sysPreadNowait } from '../syscall/read-write.ts';
 import { type Stat, sysFstatNowait, sysLstatNowait, sysStatNowait } from '../syscall/stat.ts';
@@ -185,6 +186,7 @@ function fastPaths(bridge: Bridge, p: Process): Partial<Record<string, unknown>>
       length?: number | null,
       position?: number | bigint | null,
     ) => {
+      trace('api:readSync');
       const { part, at } = slice(buffer, offset, length, position);
       if (at !== null) {
         try {

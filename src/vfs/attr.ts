@@ -8,6 +8,7 @@
  */
 import { errno } from '../base/errno.ts';
 import { S_IALLUGO, S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from '../base/mode.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import type { SuperBlock } from './super.ts';
 import type { Timespec } from '../sched/clock.ts';
@@ -79,6 +80,7 @@ function checkFlags(inode: Inode, change: AttrChange): void {
  * @throws EPERM, EACCES, EFBIG, and what the file system's setattr throws
  */
 export function* notifyChange(inode: Inode, change: AttrChange): Op<void> {
+  trace('vfs:notifyChange');
   const cred = currentCred();
   const { sb } = inode;
   checkFlags(inode, change);

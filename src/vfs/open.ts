@@ -5,6 +5,7 @@
  */
 import { errno } from '../base/errno.ts';
 import { S_IALLUGO, S_IFIFO, S_IFREG, S_IFSOCK } from '../base/mode.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { notifyChange } from './attr.ts';
 import { currentCred, ownerOrCapable } from './cred.ts';
@@ -180,6 +181,7 @@ export function* fput(file: File): Op<void> {
  * @param stamp  times move on even if the size is the same: ftruncate(2) and O_TRUNC
  */
 export function* vfsTruncate(inode: Inode, size: number, stamp: boolean): Op<void> {
+  trace('vfs:vfsTruncate');
   if (inode.isDir) throw errno('EISDIR');
   if (!inode.isReg || size < 0 || !Number.isSafeInteger(size)) throw errno('EINVAL', { size });
   yield* startWrite(inode.sb);
