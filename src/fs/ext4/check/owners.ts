@@ -19,7 +19,7 @@ import { checkExtentRoot } from './extent-tree.ts';
 import { type Claims, FileMap } from './file-map.ts';
 import { checkIndirectMap } from './indirect-map.ts';
 import { scanInodes } from './inode-read.ts';
-import { PagedBitmap } from './maps.ts';
+import { PagedBitmap } from './paged-bitmap.ts';
 import type { CheckState } from './state.ts';
 
 /** Owners named for one run of clusters. */
