@@ -95,33 +95,68 @@ function damages(place: Place, field: Field | BytesField): Trial[] {
   ];
 }
 
-/** Sentences of e2fsck without their numbers: kinds of damage. */
-function kinds(image: Uint8Array | Outcome['device'], path: string): Set<string> | null {
+/** What e2fsck says of an image, line by line, without its questions; null: it cannot be read. */
+function sentences(image: Uint8Array | Outcome['device'], path: string): string[] | null {
   const device = image instanceof Uint8Array ? deviceOfBytes(image) : image.toRam();
   const { status, output } = fsckDevice(device, path);
   if (status >= 8) return null;
-  const lines = output.split('\n').slice(1);
-  return new Set(
-    lines
-      .filter((l) => !/^(Pass \d|$|.*: \*+ |.*files \()/.test(l))
-      .map((l) => l.replace(/\d+/g, 'N').replace(/'.*'|\(.*\)|".*"/g, '')),
-  );
+  return output
+    .split('\n')
+    .map((l) =>
+      l.replace(/(^|\s)(Fix|Clear|Connect to \/lost\+found|Clone .*|Delete file)\? no$/, ''),
+    )
+    .filter((l) => !/^(e2fsck \d|Pass \d|\s*$|.*: \*+ |.*files \()/.test(l));
 }
+
+/** A sentence without its numbers: a kind of damage. */
+const kindOf = (line: string): string => line.replace(/\d+/g, 'N').replace(/'.*'|\(.*\)|".*"/g, '');
 
 /** Damage after, which was not there before. */
 function newDamage(before: Uint8Array, after: Outcome['device'], path: string): string[] {
-  const old = kinds(before, path);
+  const old = sentences(before, path);
   if (!old) return [];
-  return [...(kinds(after, path) ?? [])].filter((kind) => !old.has(kind) && !follows(kind, old));
+  const known = new Set(old.map(kindOf));
+  const fresh = (sentences(after, path) ?? []).filter((line) => !known.has(kindOf(line)));
+  return fresh.filter((line) => !FOLLOWS.some(([what, why]) => follows(what.exec(line), why, old)));
 }
 
+const follows = (
+  match: RegExpExecArray | null,
+  why: (match: RegExpExecArray, line: string) => boolean,
+  old: readonly string[],
+): boolean => match !== null && old.some((line) => why(match, line));
+
 /**
- * A file with two names, one of them in a directory that cannot be read: when the other is removed,
- * as it may be, e2fsck finds no name any more. The link count still says that there is one.
+ * Sentences about what was wrong before, in the words for what has become of it by our rightful
+ * use; each with the sentence that must have stood there.
  */
-const follows = (kind: string, old: ReadonlySet<string>): boolean =>
-  kind.startsWith('Unattached inode') &&
-  [...old].some((k) => k.includes('is a zero-length directory'));
+const FOLLOWS: readonly [
+  after: RegExp,
+  because: (after: RegExpExecArray, before: string) => boolean,
+][] = [
+  // An inode that counted more links than it has names (it says so wrongly, or the directory of
+  // the other names cannot be read) has lost those it had: its count keeps it.
+  [
+    /^Unattached inode (\d+)/,
+    ([, ino], line) => {
+      const [, which, count, names] =
+        /^Inode (\d+) ref count is (\d+), should be (\d+)/.exec(line) ?? [];
+      return which === ino && Number(count) > Number(names);
+    },
+  ],
+  // The sum in the super block is made of the groups' numbers, at mount, as Linux makes it.
+  [
+    /^Free (blocks|inodes) count wrong \(/,
+    ([, what], line) => line.startsWith(`Free ${what!} count wrong for group`),
+  ],
+  // What belongs to nobody any more stays taken where the bitmap may not be touched.
+  [
+    /^(Block|Inode) bitmap differences:( +-(\d+|\(\d+--\d+\)))+ *$/,
+    ([, what], line) =>
+      line.includes(`${what!.toLowerCase()} bitmap does not match checksum`) ||
+      (what === 'Block' && line.startsWith('Free blocks count wrong for group')),
+  ],
+];
 
 /** So many of them, without order. */
 function chosen(chance: Prng, trials: readonly Trial[], count: number): Trial[] {

@@ -322,8 +322,9 @@ function finishChange(
 }
 
 /**
- * Give blocks back; with bigalloc whole clusters only.
- * @throws EUCLEAN a bit is free already: the bitmap is left as it is
+ * Give blocks back; with bigalloc whole clusters only. Those of a group whose bitmap is damaged are
+ * lost until a repair; the others are free.
+ * @throws EUCLEAN a bitmap is damaged, or a bit is free already: it is left as it is
  * @context Inside `handle`. Nothing refers to the blocks any more.
  */
 export function* ext4FreeBlocks(
@@ -337,6 +338,7 @@ export function* ext4FreeBlocks(
   if (start < sb.geo.firstDataBlock || start + count > sb.geo.blocksCount + ratio - 1) {
     throw corrupted('ext4_extent', 'ee_start', { ino: inode.ino, pblk: start, count });
   }
+  let damage: CorruptError | null = null;
   for (let done = 0; done < count;) {
     const nr = start + done;
     const group = groupOf(sb, nr);
@@ -344,11 +346,18 @@ export function* ext4FreeBlocks(
     const n = Math.min(count - done, inGroup);
     const first = clusterOf(sb, nr);
     const len = clusterOf(sb, nr + n - 1) - first + 1;
-    yield* markFree(handle, sb, { group, start: first, len });
+    // The inode does not have them any more, whether or not the bitmap can say so.
     inode.blocks = Math.max(0, inode.blocks - (len * ratio * sb.blockSize) / 512);
+    try {
+      yield* markFree(handle, sb, { group, start: first, len });
+    } catch (e) {
+      if (!(e instanceof CorruptError)) throw e;
+      damage ??= e;
+    }
     done += n;
   }
   yield* ext4MarkInodeDirty(handle, inode);
+  if (damage) throw damage;
 }
 
 function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void> {
