@@ -28,6 +28,7 @@ import {
   EXT4_BG_BLOCK_UNINIT,
   GroupDesc,
 } from './disk/group-desc.ts';
+import { ext4Error } from './error.ts';
 import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import {
   ext4GroupDescDirty,
@@ -322,9 +323,11 @@ function finishChange(
 }
 
 /**
- * Give blocks back; with bigalloc whole clusters only. Those of a group whose bitmap is damaged are
- * lost until a repair; the others are free.
- * @throws EUCLEAN a bitmap is damaged, or a bit is free already: it is left as it is
+ * Give blocks back; with bigalloc whole clusters only. Where a bitmap is damaged, or says that they
+ * are free already, it is left as it is and the error is reported: the blocks are lost until a
+ * repair, but whoever gave them back is done with them, and a deletion comes to its end.
+ * @throws EUCLEAN they lie outside of the file system; EIO
+ * @source fs/ext4/mballoc.c:ext4_free_blocks(), which returns nothing
  * @context Inside `handle`. Nothing refers to the blocks any more.
  */
 export function* ext4FreeBlocks(
@@ -338,7 +341,6 @@ export function* ext4FreeBlocks(
   if (start < sb.geo.firstDataBlock || start + count > sb.geo.blocksCount + ratio - 1) {
     throw corrupted('ext4_extent', 'ee_start', { ino: inode.ino, pblk: start, count });
   }
-  let damage: CorruptError | null = null;
   for (let done = 0; done < count;) {
     const nr = start + done;
     const group = groupOf(sb, nr);
@@ -352,12 +354,11 @@ export function* ext4FreeBlocks(
       yield* markFree(handle, sb, { group, start: first, len });
     } catch (e) {
       if (!(e instanceof CorruptError)) throw e;
-      damage ??= e;
+      ext4Error(sb, e);
     }
     done += n;
   }
   yield* ext4MarkInodeDirty(handle, inode);
-  if (damage) throw damage;
 }
 
 function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void> {
