@@ -22,6 +22,7 @@ export default defineConfig({
   // Node 20 does not parse `using`; the transform lowers it.
   esbuild: { target: 'es2022' },
   test: {
+    setupFiles: ['test/support/locks-seen.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A process each: a test may hold loop devices, big shared memories and a working folder.

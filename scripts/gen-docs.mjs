@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname } from 'node:path';
 import { linuxMap } from './docs/linux-map.mjs';
 import { locking } from './docs/locking.mjs';
+import { kept } from './docs/locks-seen.mjs';
 import { ondisk } from './docs/ondisk.mjs';
 import { rooms } from './docs/rooms.mjs';
 import { allDeclarations, registries } from './docs/source.mjs';
@@ -33,7 +34,7 @@ async function documents() {
   const declarations = allDeclarations();
   const { structs, lockClasses } = await registries(declarations);
   const made = ondisk(declarations, structs);
-  made.set('docs/locking.md', locking(declarations, [...lockClasses.values()]));
+  made.set('docs/locking.md', locking(declarations, [...lockClasses.values()], kept()));
   made.set('docs/linux-map.md', linuxMap(declarations));
   const out = new Map([...made].map(([file, text]) => [file, `${NOTICE}${text.trimEnd()}\n`]));
   return out.set(ARCHITECTURE, withPart(ARCHITECTURE, 'rooms', rooms()));

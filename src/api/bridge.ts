@@ -6,6 +6,7 @@
  * run whenever the outside world wakes something.
  */
 import { FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 import { dressed, type Subject } from './errors.ts';
@@ -28,6 +29,7 @@ export class Bridge {
 
   /** @throws Node's error */
   sync<T>(call: Call<T>): T {
+    trace('api:Bridge.sync');
     try {
       return this.scheduler.runToEnd(call.op, call.syscall);
     } catch (e) {
@@ -37,9 +39,10 @@ export class Bridge {
 
   /** The promise of the operation's result; it starts before this returns. */
   async promise<T>(call: Call<T>): Promise<T> {
+    trace('api:Bridge.promise');
     // Made here, so that the stack of a rejection shows who asked.
-    const trace = { stack: '' };
-    if (Error.stackTraceLimit > 0) Error.captureStackTrace(trace);
+    const asked = { stack: '' };
+    if (Error.stackTraceLimit > 0) Error.captureStackTrace(asked);
     return await new Promise<T>((resolve, reject) => {
       const task = this.scheduler.spawn(call.syscall, call.op);
       task.onDone((t) => {
@@ -49,7 +52,7 @@ export class Bridge {
         }
         const error = dressed(t.error, call);
         if (error instanceof Error && t.error instanceof FsError) {
-          error.stack = `${error.name}: ${error.message}\n${trace.stack.split('\n').slice(2).join('\n')}`;
+          error.stack = `${error.name}: ${error.message}\n${asked.stack.split('\n').slice(2).join('\n')}`;
         }
         reject(error);
       });

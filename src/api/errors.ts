@@ -4,6 +4,7 @@
  * @source Node's documentation, "Errors", class SystemError
  */
 import { type Errno, errnoNumber, errnoText, FsError } from '../base/errno.ts';
+import type { Op } from '../sched/op.ts';
 
 /** What a call was about, for its error. */
 export interface Subject {
@@ -37,9 +38,25 @@ export function nodeError(error: FsError, about: Subject): NodeFsError {
   });
 }
 
+/** What failures are about that did not befall the system call their operation began with. */
+const subjects = new WeakMap<FsError, Subject>();
+
+/**
+ * A step of a longer call: its failures name its own system call, which has a descriptor and so
+ * no path. readFile that fails to open says `open '/x'`, readFile that fails later says `read`.
+ */
+export function* step<T>(syscall: string, op: Op<T>): Op<T> {
+  try {
+    return yield* op;
+  } catch (e) {
+    if (e instanceof FsError) subjects.set(e, { syscall });
+    throw e;
+  }
+}
+
 /** Any failure of an operation, dressed for the caller. */
 export const dressed = (error: unknown, about: Subject): unknown =>
-  error instanceof FsError ? nodeError(error, about) : error;
+  error instanceof FsError ? nodeError(error, subjects.get(error) ?? about) : error;
 
 /** A bad argument: a TypeError or RangeError with Node's code. */
 export function argumentError(

@@ -4,6 +4,7 @@
  * @source Node's documentation, "File system"
  */
 import { errno } from '../base/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT } from '../base/mode.ts';
 import { type Name, nameFromText, nameToText } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
 import { sysFchmod } from '../syscall/attr.ts';
@@ -28,7 +29,7 @@ import {
   withEncoding,
 } from './args.ts';
 import type { Call } from './bridge.ts';
-import { isCode } from './errors.ts';
+import { isCode, step } from './errors.ts';
 import { toFd, writeAll } from './fd-operations.ts';
 import type { EncodingOptions } from './path-operations.ts';
 import { Dirent } from './stats.ts';
@@ -52,8 +53,6 @@ export interface RmOptions {
 export type FileTarget = PathLike | number;
 
 const O_DIRECTORY = 0o200000;
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 const COPY_CHUNK = 1 << 20;
 const COPYFILE_EXCL = 1;
 
@@ -114,8 +113,8 @@ function* write(
     toFlags(o.flag, usual),
     toMode(o.mode, 0o666),
     function* (fd): Op<void> {
-      yield* writeAll(p, fd, bytes, null);
-      if (o.flush) yield* sysFsync(p, fd);
+      yield* step('write', writeAll(p, fd, bytes, null));
+      if (o.flush) yield* step('fsync', sysFsync(p, fd));
     },
   );
 }
@@ -232,7 +231,7 @@ function* realpath(p: Process, path: Name): Op<Name> {
       continue;
     }
     const next = `${done}/${part}` as Name;
-    if (((yield* sysLstat(p, next)).mode & S_IFMT) !== 0o120000) {
+    if (((yield* sysLstat(p, next)).mode & S_IFMT) !== S_IFLNK) {
       done = next;
       continue;
     }
@@ -266,7 +265,7 @@ export const fileOperations = {
   readFile: (p: Process, target: FileTarget, options?: ReadFileOptions | EncodingOption) => {
     const o = withEncoding<ReadFileOptions>(options);
     const op = withTarget(p, target, toFlags(o.flag), 0, function* (fd): Op<string | Uint8Array> {
-      return decoded(yield* readAll(p, fd), o.encoding);
+      return decoded(yield* step('read', readAll(p, fd)), o.encoding);
     });
     return { syscall: 'open', path: targetText(target), op };
   },

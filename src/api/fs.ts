@@ -2,10 +2,21 @@
  * The three faces of the operations: `xxxSync`, callbacks, promises - made from one table, so that
  * they cannot drift apart.
  */
+import { errno, FsError } from '../base/errno.ts';
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from '../base/mode.ts';
+import { trace } from '../base/trace.ts';
 import type { Process } from '../syscall/process.ts';
 import { sysPreadNowait } from '../syscall/read-write.ts';
-import { sysFstatNowait, sysLstatNowait, sysStatNowait } from '../syscall/stat.ts';
-import { errno, FsError } from '../base/errno.ts';
+import { type Stat, sysFstatNowait, sysLstatNowait, sysStatNowait } from '../syscall/stat.ts';
 import { type BytesLike, type ModeLike, type PathLike, pathText, toName } from './args.ts';
 import type { Bridge, Call } from './bridge.ts';
 import { argumentError, dressed } from './errors.ts';
@@ -13,7 +24,7 @@ import { type BigIntOption, fdOperations, type ReadOptions, slice, toFd } from '
 import { FileHandle } from './file-handle.ts';
 import { fileOperations } from './file-operations.ts';
 import { pathOperations } from './path-operations.ts';
-import { BigIntStats, type RawStat, Stats } from './stats.ts';
+import { BigIntStats, Stats } from './stats.ts';
 
 const operations = { ...fdOperations, ...pathOperations, ...fileOperations } as const;
 type Operations = typeof operations;
@@ -83,14 +94,14 @@ export const constants = {
   O_NOFOLLOW: 0o400000,
   O_NOATIME: 0o1000000,
   O_SYNC: 0o4010000,
-  S_IFMT: 0o170000,
-  S_IFREG: 0o100000,
-  S_IFDIR: 0o040000,
-  S_IFLNK: 0o120000,
-  S_IFCHR: 0o020000,
-  S_IFBLK: 0o060000,
-  S_IFIFO: 0o010000,
-  S_IFSOCK: 0o140000,
+  S_IFMT,
+  S_IFREG,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFCHR,
+  S_IFBLK,
+  S_IFIFO,
+  S_IFSOCK,
   RENAME_NOREPLACE: 1,
   RENAME_EXCHANGE: 2,
   FALLOC_FL_KEEP_SIZE: 1,
@@ -175,6 +186,7 @@ function fastPaths(bridge: Bridge, p: Process): Partial<Record<string, unknown>>
       length?: number | null,
       position?: number | bigint | null,
     ) => {
+      trace('api:readSync');
       const { part, at } = slice(buffer, offset, length, position);
       if (at !== null) {
         try {
@@ -189,7 +201,7 @@ function fastPaths(bridge: Bridge, p: Process): Partial<Record<string, unknown>>
   };
 }
 
-const made = (s: RawStat, options: BigIntOption | undefined): Stats | BigIntStats =>
+const made = (s: Stat, options: BigIntOption | undefined): Stats | BigIntStats =>
   options?.bigint ? new BigIntStats(s) : new Stats(s);
 
 /** A plain function's FsError, dressed. */

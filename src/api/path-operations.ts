@@ -3,6 +3,7 @@
  * @source Node's documentation, "File system"; the system calls of the same names
  */
 import { errno } from '../base/errno.ts';
+import { S_IFDIR, S_IFMT } from '../base/mode.ts';
 import { asciiName, type Name, nameFromText, nameToText } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
 import { sysChmod, sysChown, sysLchown, sysTruncate, sysUtimens } from '../syscall/attr.ts';
@@ -68,7 +69,7 @@ function* mkdirs(p: Process, path: Name, mode: number): Op<string | undefined> {
       break;
     } catch (e) {
       if (isCode(e, 'EEXIST')) {
-        const isDir = ((yield* sysStat(p, left)).mode & 0o170000) === 0o040000;
+        const isDir = ((yield* sysStat(p, left)).mode & S_IFMT) === S_IFDIR;
         if (!isDir) throw missing.length > 0 ? errno('ENOTDIR') : e;
         if (missing.length === 0) return undefined;
         left = asciiName('');

@@ -2,36 +2,18 @@
  * What stat, statfs and readdir return, as Node's classes of the same names.
  * @source Node's documentation, "Class: fs.Stats", "Class: fs.Dirent", "Class: fs.StatFs"
  */
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from '../base/mode.ts';
 import type { Timespec } from '../sched/clock.ts';
-
-/** What the system call layer reports; times exact to the nanosecond. */
-export interface RawStat {
-  dev: number;
-  ino: number;
-  mode: number;
-  nlink: number;
-  uid: number;
-  gid: number;
-  rdev: number;
-  size: number;
-  blksize: number;
-  blocks: number;
-  atime: Timespec;
-  mtime: Timespec;
-  ctime: Timespec;
-  btime: Timespec | null;
-}
-
-const S_IFMT = 0o170000;
-const TYPES = {
-  file: 0o100000,
-  dir: 0o040000,
-  block: 0o060000,
-  char: 0o020000,
-  link: 0o120000,
-  fifo: 0o010000,
-  socket: 0o140000,
-};
+import type { Stat } from '../syscall/stat.ts';
 
 const toMs = (t: Timespec): number => t.sec * 1000 + t.nsec / 1e6;
 const toNs = (t: Timespec): bigint => BigInt(t.sec) * 1_000_000_000n + BigInt(t.nsec);
@@ -39,25 +21,25 @@ const toNs = (t: Timespec): bigint => BigInt(t.sec) * 1_000_000_000n + BigInt(t.
 abstract class FileType {
   protected abstract format(): number;
   isFile(): boolean {
-    return this.format() === TYPES.file;
+    return this.format() === S_IFREG;
   }
   isDirectory(): boolean {
-    return this.format() === TYPES.dir;
+    return this.format() === S_IFDIR;
   }
   isBlockDevice(): boolean {
-    return this.format() === TYPES.block;
+    return this.format() === S_IFBLK;
   }
   isCharacterDevice(): boolean {
-    return this.format() === TYPES.char;
+    return this.format() === S_IFCHR;
   }
   isSymbolicLink(): boolean {
-    return this.format() === TYPES.link;
+    return this.format() === S_IFLNK;
   }
   isFIFO(): boolean {
-    return this.format() === TYPES.fifo;
+    return this.format() === S_IFIFO;
   }
   isSocket(): boolean {
-    return this.format() === TYPES.socket;
+    return this.format() === S_IFSOCK;
   }
 }
 
@@ -77,7 +59,7 @@ export class Stats extends FileType {
   readonly ctimeMs: number;
   readonly birthtimeMs: number;
 
-  constructor(s: RawStat) {
+  constructor(s: Stat) {
     super();
     this.dev = s.dev;
     this.ino = s.ino;
@@ -128,7 +110,7 @@ export class BigIntStats extends FileType {
   readonly ctimeNs: bigint;
   readonly birthtimeNs: bigint;
 
-  constructor(s: RawStat) {
+  constructor(s: Stat) {
     super();
     this.dev = BigInt(s.dev);
     this.ino = BigInt(s.ino);

@@ -1,5 +1,6 @@
 /**
- * Tracepoints and coverage marks, named as in Linux (`ext4_da_write_begin`). Both are empty
+ * Tracepoints and coverage marks. The tracepoint at the head of a function by which a room is
+ * entered is named after both, `mm:filemapRead`: docs/paths/ shows them in order. Both are empty
  * functions where CHECKED is false, which the bundler removes together with their arguments. A
  * call whose facts are dear to gather still stands behind `if (CHECKED)`.
  */

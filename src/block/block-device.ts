@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { errno, type FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { type Bytes, type Sector, sector, SECTOR_SHIFT, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio, type BioOp, REQ_PREFLUSH } from './bio.ts';
@@ -64,6 +65,7 @@ export class BlockDevice {
 
   /** Hand a bio over. @context Does not sleep; `bio.endIo` may run before this returns. */
   submit(bio: Bio): void {
+    trace('block:BlockDevice.submit');
     const refusal = this.refusal(bio);
     if (refusal) bio.complete(refusal);
     else this.queue.add(bio);

@@ -11,6 +11,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { sector } from '../base/units.ts';
 import { Bio, REQ_FUA, REQ_PREFLUSH } from './bio.ts';
 import type { BlockDriver } from './block-device.ts';
@@ -53,6 +54,7 @@ export class RequestQueue {
   }
 
   private dispatch(bio: Bio): void {
+    trace('block:RequestQueue.dispatch');
     if (this.inFlight >= this.driver.queueDepth) {
       this.backlog.push(bio);
       return;

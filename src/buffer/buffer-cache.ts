@@ -8,6 +8,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { errno, FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
 import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
@@ -88,6 +89,7 @@ export class BufferCache {
   *bread(nr: Pblk): Op<BufferHead> {
     const cached = this.tryBread(nr);
     if (cached) return cached;
+    trace('buffer:BufferCache.bread');
     const bh = yield* this.getblk(nr);
     try {
       if (!tryLockBit(bh, BUFFER_LOCK)) yield* lockBit(bh, BUFFER_LOCK);
@@ -194,6 +196,7 @@ export class BufferCache {
    * that did not get home stays dirty. It is kept, and the next sync() tells it.
    */
   *writeDirty(): Op<void> {
+    trace('buffer:BufferCache.writeDirty');
     const before = this.failures;
     // A snapshot: what becomes dirty meanwhile is for the next sync, and must not prolong this one.
     const waves = byWave(this.dirtySet);

@@ -2,6 +2,7 @@
  * Copying between trees: data with its holes, modes, owners, times, extended attributes, hard
  * links.
  */
+import { S_IALLUGO } from '../base/mode.ts';
 import type { Name } from '../base/name.ts';
 import type { Cli } from './context.ts';
 import { CliError } from './errors.ts';
@@ -30,7 +31,6 @@ export interface CopyOptions {
 }
 
 const CHUNK = 1 << 20;
-const S_IFMT_DIR_BITS = 0o7777;
 
 export class Copier {
   private readonly cli: Cli;
@@ -143,8 +143,7 @@ export class Copier {
       if (this.o.skip?.(source, name) === true) continue;
       this.child(joinPath(source, name), joinPath(target, name));
     }
-    if (there === null && !this.o.preserve)
-      this.to.chmod(target, this.modeFor(stat) & S_IFMT_DIR_BITS);
+    if (there === null && !this.o.preserve) this.to.chmod(target, this.modeFor(stat) & S_IALLUGO);
     this.attributes(source, target, stat);
   }
 
@@ -169,7 +168,7 @@ export class Copier {
   private attributes(source: Name, target: Name, stat: Stat): void {
     if (!this.o.preserve) return;
     if (this.o.owners) this.to.lchown(target, stat.uid, stat.gid);
-    if (!isLink(stat)) this.to.chmod(target, stat.mode & 0o7777);
+    if (!isLink(stat)) this.to.chmod(target, stat.mode & S_IALLUGO);
     if (this.o.xattrs) {
       const xattrs = this.from.xattrs(source);
       if (xattrs.length > 0) this.to.setXattrs(target, xattrs);

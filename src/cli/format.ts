@@ -1,7 +1,19 @@
 /** Numbers, modes and times as Unix commands write and read them. */
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISGID,
+  S_ISUID,
+  S_ISVTX,
+} from '../base/mode.ts';
 import type { Timespec } from '../sched/clock.ts';
 import { UsageError } from './errors.ts';
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from './tree.ts';
 
 const TYPES: ReadonlyMap<number, readonly [letter: string, word: string]> = new Map([
   [S_IFREG, ['-', 'file']],
@@ -25,9 +37,9 @@ export function modeText(mode: number): string {
   };
   return (
     typeLetter(mode) +
-    triple((mode >> 6) & 7, (mode & 0o4000) !== 0, 's') +
-    triple((mode >> 3) & 7, (mode & 0o2000) !== 0, 's') +
-    triple(mode & 7, (mode & 0o1000) !== 0, 't')
+    triple((mode >> 6) & 7, (mode & S_ISUID) !== 0, 's') +
+    triple((mode >> 3) & 7, (mode & S_ISGID) !== 0, 's') +
+    triple(mode & 7, (mode & S_ISVTX) !== 0, 't')
   );
 }
 

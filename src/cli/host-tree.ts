@@ -24,6 +24,7 @@ import {
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { assert } from '../base/assert.ts';
+import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT } from '../base/mode.ts';
 import { type Name, nameToText } from '../base/name.ts';
 import type { Timespec } from '../sched/clock.ts';
 import { CliError } from './errors.ts';
@@ -31,10 +32,6 @@ import {
   devMajor,
   devMinor,
   type Reader,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFIFO,
-  S_IFMT,
   type Stat,
   type Tree,
   type Writer,

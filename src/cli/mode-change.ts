@@ -2,8 +2,8 @@
  * Modes of chmod and mkdir -m: octal, or symbolic as POSIX defines them.
  * @source POSIX.1-2024, chmod, "EXTENDED DESCRIPTION"
  */
+import { S_IFDIR, S_IFMT } from '../base/mode.ts';
 import { UsageError } from './errors.ts';
-import { S_IFDIR, S_IFMT } from './tree.ts';
 
 /** New permission bits from the present mode. */
 export type ModeChange = (mode: number) => number;

@@ -2,21 +2,10 @@
  * Writing tar: ustar where it is enough, PAX records for the rest, sparse files as PAX 1.0.
  * @source POSIX.1-2024 pax; GNU tar manual, "PAX Format, Version 1.0"
  */
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../base/mode.ts';
 import type { Name } from '../base/name.ts';
 import type { Timespec } from '../sched/clock.ts';
-import {
-  devMajor,
-  devMinor,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
-  type Stat,
-  type Xattr,
-} from './tree.ts';
+import { devMajor, devMinor, type Stat, type Xattr } from './tree.ts';
 
 const BLOCK = 512;
 /** An archive ends at a multiple of this. */

@@ -2,17 +2,9 @@
  * What the host's files and those of an image have in common, so that one copier serves all ways
  * between them. Paths and names are byte strings; numbers are Linux's.
  */
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../base/mode.ts';
 import type { Name } from '../base/name.ts';
 import type { Timespec } from '../sched/clock.ts';
-
-export const S_IFMT = 0o170000;
-export const S_IFSOCK = 0o140000;
-export const S_IFLNK = 0o120000;
-export const S_IFREG = 0o100000;
-export const S_IFBLK = 0o060000;
-export const S_IFDIR = 0o040000;
-export const S_IFCHR = 0o020000;
-export const S_IFIFO = 0o010000;
 
 export interface Stat {
   /** Identifies the inode together with `ino`. */

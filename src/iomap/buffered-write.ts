@@ -8,6 +8,7 @@
  * @source fs/iomap/buffered-io.c:iomap_file_buffered_write()
  */
 import { errno, FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
@@ -43,6 +44,7 @@ export function* iomapFileBufferedWrite(
   pos: number,
   ops: IomapOps,
 ): Op<number> {
+  trace('iomap:iomapFileBufferedWrite');
   const { inode } = file;
   const iomap = new Iomap();
   let done = 0;
@@ -170,6 +172,7 @@ export function* iomapZeroRange(
   length: number,
   ops: IomapOps,
 ): Op<void> {
+  trace('iomap:iomapZeroRange');
   const iomap = new Iomap();
   const end = pos + length;
   for (let at = pos; at < end;) {

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { corrupted, type FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
@@ -166,6 +167,7 @@ function copyInline(iomap: Iomap, folio: Folio, from: number, blockSize: number)
 
 /** AddressSpaceOperations.readFolio over iomap. Unlocks when the read has ended, or on a throw. */
 export function* iomapReadFolio(mapping: AddressSpace, folio: Folio, ops: IomapOps): Op<void> {
+  trace('iomap:iomapReadFolio');
   const ctx = new ReadContext(inodeOf(mapping), ops);
   yield* readOneFolio(ctx, folio, 0);
   ctx.submit();
@@ -173,6 +175,7 @@ export function* iomapReadFolio(mapping: AddressSpace, folio: Folio, ops: IomapO
 
 /** AddressSpaceOperations.readahead over iomap. */
 export function* iomapReadahead(rac: ReadaheadControl, ops: IomapOps): Op<void> {
+  trace('iomap:iomapReadahead');
   const ctx = new ReadContext(inodeOf(rac.mapping), ops);
   const end = rac.start + rac.length;
   let next = 0;

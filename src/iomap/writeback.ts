@@ -9,6 +9,7 @@
  * @source fs/iomap/ioend.c, fs/iomap/buffered-io.c:iomap_writepages()
  */
 import { FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
@@ -241,5 +242,6 @@ export function* iomapWritepages(
   wbc: WritebackControl,
   wops: IomapWritebackOps,
 ): Op<void> {
+  trace('iomap:iomapWritepages');
   yield* new WritebackPass(inodeOf(mapping), wops).run(mapping, wbc);
 }

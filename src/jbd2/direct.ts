@@ -4,6 +4,7 @@
  * super block says "not clean" for as long as the image is mounted for writing.
  */
 import { errno } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Pblk } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import type { BufferCache } from '../buffer/buffer-cache.ts';
@@ -57,6 +58,7 @@ export class DirectJournal extends Journal {
   }
 
   override *forceCommit(): Op<void> {
+    trace('jbd2:DirectJournal.forceCommit');
     yield* this.buffers.sync();
   }
 

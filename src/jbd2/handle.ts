@@ -12,6 +12,7 @@
  * @source fs/jbd2/transaction.c, Documentation/filesystems/journalling.rst
  */
 import { assert } from '../base/assert.ts';
+import { trace } from '../base/trace.ts';
 import type { Pblk } from '../base/units.ts';
 import { lockClass, SHARED } from '../sched/lock-class.ts';
 import { lockdepAcquire, lockdepRelease, lockdepWant } from '../sched/lockdep.ts';
@@ -94,6 +95,7 @@ export abstract class Journal {
 
   /** @throws EROFS the journal is aborted */
   *start(credits: number): Op<Handle> {
+    trace('jbd2:Journal.start');
     const task = currentTask();
     const outer = task.journalInfo;
     if (outer instanceof Handle) {

@@ -6,6 +6,7 @@
  * @source mm/filemap.c
  */
 import { errno } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import { MARK_WRITEBACK } from '../base/xarray.ts';
 import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
@@ -35,6 +36,7 @@ export const folioHandOver = (folio: Folio): void => {
 
 /** Read completion: publish the outcome and unlock. @context Outside of tasks too. */
 export function folioEndRead(folio: Folio, ok: boolean): void {
+  trace('mm:folioEndRead');
   if (ok) folio.uptodate = true;
   folioUnlock(folio);
 }
@@ -120,6 +122,7 @@ export function filemapReadNowait(
   iter: IovIter,
   pos: number,
 ): number {
+  trace('mm:filemapReadNowait');
   const { folioSize, memory } = mapping;
   let done = 0;
   while (iter.count > 0) {
@@ -166,6 +169,7 @@ export function* filemapRead(
   iter: IovIter,
   pos: number,
 ): Op<number> {
+  trace('mm:filemapRead');
   let done = 0;
   for (;;) {
     done += filemapReadNowait(mapping, ra, iter, pos + done);
@@ -204,6 +208,7 @@ export function* filemapFdatawriteRange(
   start: number,
   end: number,
 ): Op<void> {
+  trace('mm:filemapFdatawriteRange');
   if (mapping.hasDirty()) yield* mapping.aops.writepages(mapping, wbcAll(start, end));
 }
 
@@ -213,6 +218,7 @@ export function* filemapFdatawaitRange(
   start: number,
   end: number,
 ): Op<void> {
+  trace('mm:filemapFdatawaitRange');
   const last = end === Infinity ? undefined : mapping.indexOf(end) + 1;
   let i = mapping.pages.nextMarked(mapping.indexOf(start), MARK_WRITEBACK, last);
   while (i >= 0 && (last === undefined || i < last)) {

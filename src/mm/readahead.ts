@@ -11,6 +11,7 @@
  * @source mm/readahead.c
  */
 import { FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
@@ -63,6 +64,7 @@ export function* pageCacheSyncRa(
   index: PageIndex,
   want: number,
 ): Op<void> {
+  trace('mm:pageCacheSyncRa');
   const step = index - ra.prev;
   const sequential = index === 0 || step === 0 || step === 1 || index === ra.start + ra.size;
   const limit = windowLimit(mapping, ra);
@@ -80,6 +82,7 @@ export function* pageCacheSyncRa(
 
 /** The marked folio was reached: read the next window while the reader uses this one. */
 export function* pageCacheAsyncRa(mapping: AddressSpace, ra: FileRaState, folio: Folio): Op<void> {
+  trace('mm:pageCacheAsyncRa');
   folio.readahead = false;
   const limit = windowLimit(mapping, ra);
   if (limit === 0) return;

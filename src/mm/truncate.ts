@@ -8,6 +8,7 @@
  * @source mm/truncate.c
  */
 import { errno } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import { pageIndex } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
@@ -27,6 +28,7 @@ export function* truncateInodePagesRange(
   start: number,
   end = Infinity,
 ): Op<void> {
+  trace('mm:truncateInodePagesRange');
   const last = end === Infinity ? undefined : Math.ceil(end / mapping.folioSize);
   let i = mapping.pages.next(mapping.indexOf(start), last);
   while (i >= 0 && (last === undefined || i < last)) {

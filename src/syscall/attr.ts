@@ -5,6 +5,7 @@
 import { errno } from '../base/errno.ts';
 import type { Name } from '../base/name.ts';
 import type { Timespec } from '../sched/clock.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { type AttrChange, notifyChange } from '../vfs/attr.ts';
 import { inodeOf } from '../vfs/create.ts';
@@ -152,6 +153,7 @@ export const sysTruncate = (p: Process, path: Name, size: number, dirfd = AT_FDC
 /** @throws EINVAL not open for writing, or not a regular file */
 export const sysFtruncate = (p: Process, fd: number, size: number): Op<void> =>
   withFile(p, fd, function* (file) {
+    trace('syscall:sysFtruncate');
     const inode = realFile(file);
     if (!inode.isReg || !file.writable) throw errno('EINVAL', { ino: inode.ino });
     yield* vfsTruncate(inode, size, true);

@@ -3,6 +3,7 @@
  * @source read(2), pread(2), readv(2), lseek(2), fallocate(2)
  */
 import { errno } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { IovIter } from '../mm/iov-iter.ts';
 import { O_APPEND } from '../vfs/file.ts';
@@ -33,13 +34,17 @@ export const sysPread = (p: Process, fd: number, buffer: Uint8Array, pos: number
   sysPreadv(p, fd, [buffer], pos);
 
 export const sysPreadv = (p: Process, fd: number, buffers: Buffers, pos: number): Op<number> =>
-  withFile(p, fd, (file) => vfsRead(file, iterOf(buffers), pos));
+  withFile(p, fd, (file) => {
+    trace('syscall:sysPreadv');
+    return vfsRead(file, iterOf(buffers), pos);
+  });
 
 /**
  * sysPread() from the cache alone: bytes read, or -1 where sysPread() is needed (which begins
  * again). @context Does not sleep; needs no task.
  */
 export function sysPreadNowait(p: Process, fd: number, buffer: Uint8Array, pos: number): number {
+  trace('syscall:sysPreadNowait');
   return vfsReadNowait(p.files.get(fd), IovIter.of(buffer), pos);
 }
 
@@ -73,7 +78,10 @@ export const sysPwrite = (p: Process, fd: number, buffer: Uint8Array, pos: numbe
   sysPwritev(p, fd, [buffer], pos);
 
 export const sysPwritev = (p: Process, fd: number, buffers: Buffers, pos: number): Op<number> =>
-  withFile(p, fd, (file) => vfsWrite(file, iterOf(buffers), pos));
+  withFile(p, fd, (file) => {
+    trace('syscall:sysPwritev');
+    return vfsWrite(file, iterOf(buffers), pos);
+  });
 
 export const sysWrite = (p: Process, fd: number, buffer: Uint8Array): Op<number> =>
   sysWritev(p, fd, [buffer]);

@@ -26,6 +26,9 @@ export const sysLstat = (p: Process, path: Name, dirfd = AT_FDCWD): Op<Kstat> =>
 export const sysFstat = (p: Process, fd: number): Op<Kstat> =>
   withFile(p, fd, (file) => vfsGetattr(file.inode));
 
+/** What stat tells a program: all that the file system knows. @source stat(2), struct stat */
+export type Stat = Kstat;
+
 /** What a cached look-up found: an answer, or that there is no such file, or nothing known. */
 export type StatNowait = Kstat | 'ENOENT' | null;
 

@@ -3,6 +3,7 @@
  * @source fsync(2), sync(2)
  */
 import { errno, FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { O_PATH } from '../vfs/file.ts';
 import type { SuperBlock } from '../vfs/super.ts';
@@ -10,7 +11,10 @@ import { syncFilesystem, vfsFsyncRange } from '../vfs/sync.ts';
 import { enter, type Process, withFile } from './process.ts';
 
 export const sysFsync = (p: Process, fd: number): Op<void> =>
-  withFile(p, fd, (file) => vfsFsyncRange(file, 0, Infinity, false));
+  withFile(p, fd, (file) => {
+    trace('syscall:sysFsync');
+    return vfsFsyncRange(file, 0, Infinity, false);
+  });
 
 export const sysFdatasync = (p: Process, fd: number): Op<void> =>
   withFile(p, fd, (file) => vfsFsyncRange(file, 0, Infinity, true));

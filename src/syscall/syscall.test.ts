@@ -1,5 +1,6 @@
 // What node:fs cannot ask the host for, and what the host does only for other users than ours.
 import { expect, test } from 'vitest';
+import { S_IFBLK, S_IFIFO, S_IFREG } from '../base/mode.ts';
 import { n, World } from '../../test/support/vfs.ts';
 import { tmpfs } from '../fs/tmpfs/tmpfs.ts';
 import { CAP_FOWNER } from '../vfs/cred.ts';
@@ -14,7 +15,7 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from '../vfs/file.ts';
-import { S_APPEND, S_IFBLK, S_IFIFO, S_IFREG, S_IMMUTABLE } from '../vfs/inode.ts';
+import { S_APPEND, S_IMMUTABLE } from '../vfs/inode.ts';
 import { mountFileSystem } from '../vfs/namespace.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../vfs/rename.ts';
 import { XATTR_CREATE, XATTR_REPLACE, XATTR_SIZE_MAX } from '../vfs/xattr.ts';

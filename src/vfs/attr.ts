@@ -7,6 +7,8 @@
  * @source fs/attr.c, chmod(2), chown(2), utimensat(2)
  */
 import { errno } from '../base/errno.ts';
+import { S_IALLUGO, S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from '../base/mode.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import type { SuperBlock } from './super.ts';
 import type { Timespec } from '../sched/clock.ts';
@@ -21,21 +23,9 @@ import {
 } from './cred.ts';
 import type { File } from './file.ts';
 import { markInodeDirty } from './fs-writeback.ts';
-import {
-  I_DIRTY_DATASYNC,
-  I_DIRTY_SYNC,
-  type Inode,
-  S_APPEND,
-  S_IMMUTABLE,
-  S_IFMT,
-} from './inode.ts';
+import { I_DIRTY_DATASYNC, I_DIRTY_SYNC, type Inode, S_APPEND, S_IMMUTABLE } from './inode.ts';
 import { inodePermission, MAY_WRITE } from './permission.ts';
 import type { Iattr } from './stat.ts';
-
-export const S_ISUID = 0o4000;
-export const S_ISGID = 0o2000;
-const S_IXGRP = 0o010;
-const S_IALLUGO = 0o7777;
 
 /** A wish: an Iattr, and how it came about. */
 export interface AttrChange extends Iattr {
@@ -90,6 +80,7 @@ function checkFlags(inode: Inode, change: AttrChange): void {
  * @throws EPERM, EACCES, EFBIG, and what the file system's setattr throws
  */
 export function* notifyChange(inode: Inode, change: AttrChange): Op<void> {
+  trace('vfs:notifyChange');
   const cred = currentCred();
   const { sb } = inode;
   checkFlags(inode, change);

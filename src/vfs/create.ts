@@ -6,6 +6,18 @@
  * @source fs/namei.c:filename_create(), vfs_mkdir() and its kin
  */
 import { errno } from '../base/errno.ts';
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISGID,
+  S_ISUID,
+  S_IXGRP,
+} from '../base/mode.ts';
 import type { Name } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
 import {
@@ -26,19 +38,7 @@ import {
   lockInode,
   lookupLocked,
 } from './namei.ts';
-import {
-  I_LINKABLE,
-  type Inode,
-  S_APPEND,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFMT,
-  S_IFREG,
-  S_IFSOCK,
-  S_IMMUTABLE,
-} from './inode.ts';
+import { I_LINKABLE, type Inode, S_APPEND, S_IMMUTABLE } from './inode.ts';
 import { inodePermission, MAY_EXEC, MAY_READ, MAY_WRITE } from './permission.ts';
 import { getAcl } from './posix-acl.ts';
 import { endWrite, startWrite } from './writers.ts';
@@ -146,7 +146,8 @@ export function* vfsSymlink(at: LastComponent, target: Name): Op<void> {
 function* mayLinkat(source: Inode): Op<void> {
   const cred = currentCred();
   if (cred.uid === source.uid || capable(cred, CAP_FOWNER)) return;
-  const special = !source.isReg || source.mode & 0o4000 || (source.mode & 0o2010) === 0o2010;
+  const setgid = S_ISGID | S_IXGRP;
+  const special = !source.isReg || source.mode & S_ISUID || (source.mode & setgid) === setgid;
   if (special) throw errno('EPERM', { ino: source.ino });
   if (capable(cred, CAP_DAC_OVERRIDE)) return;
   try {

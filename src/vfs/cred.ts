@@ -5,8 +5,9 @@
  * (the owner of a new inode) and the ops tables do not hand it down.
  * @source include/linux/cred.h, capabilities(7)
  */
+import { S_IFDIR, S_IFMT, S_ISGID, S_IXGRP } from '../base/mode.ts';
 import { currentOrNull, currentTask } from '../sched/task.ts';
-import { type Inode, S_IFDIR, S_IFMT } from './inode.ts';
+import type { Inode } from './inode.ts';
 
 /** Bits of `Cred.caps`: 1 << Linux's number. */
 export const CAP_CHOWN = 1 << 0;
@@ -52,9 +53,6 @@ export const inGroup = (cred: Cred, gid: number): boolean =>
 /** The owner, or somebody who may act like one. */
 export const ownerOrCapable = (cred: Cred, inode: Inode): boolean =>
   cred.uid === inode.uid || capable(cred, CAP_FOWNER);
-
-const S_ISGID = 0o2000;
-const S_IXGRP = 0o010;
 
 /**
  * Mode of a file about to be made in `dir`. In a setgid directory a setgid, group-executable file

@@ -11,6 +11,7 @@
  * @source fs/fs-writeback.c
  */
 import { FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { Work, Workqueue } from '../sched/workqueue.ts';
 import { filemapFdatawaitRange } from '../mm/filemap.ts';
@@ -61,6 +62,7 @@ function requeue(inode: Inode): void {
  * @throws EIO, EROFS, ENOSPC what sops.writeInode throws
  */
 export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<void> {
+  trace('vfs:writebackSingleInode');
   const integrity = wbc.syncMode === 'all';
   if (inode.state & I_SYNC) {
     if (!integrity) return;

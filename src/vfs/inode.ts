@@ -11,6 +11,7 @@
  * `state` changes without a sleep between look and change; nlink under the directory's i_rwsem.
  * @source include/linux/fs.h (struct inode), fs/inode.c
  */
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../base/mode.ts';
 import type { Name } from '../base/name.ts';
 import type { Ino } from '../base/units.ts';
 import type { Timespec } from '../sched/clock.ts';
@@ -58,15 +59,6 @@ export const S_DIRSYNC = 16;
 export const S_VERITY = 32;
 export const S_ENCRYPTED = 64;
 export const S_CASEFOLD = 128;
-
-export const S_IFMT = 0o170000;
-export const S_IFSOCK = 0o140000;
-export const S_IFLNK = 0o120000;
-export const S_IFREG = 0o100000;
-export const S_IFBLK = 0o060000;
-export const S_IFDIR = 0o040000;
-export const S_IFCHR = 0o020000;
-export const S_IFIFO = 0o010000;
 
 /**
  * What a file system does for its inodes (an ops table, invariant A3). Absent: EPERM or ENOTDIR.

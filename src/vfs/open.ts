@@ -4,6 +4,8 @@
  *   fs/file_table.c:__fput()
  */
 import { errno } from '../base/errno.ts';
+import { S_IALLUGO, S_IFIFO, S_IFREG, S_IFSOCK } from '../base/mode.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { notifyChange } from './attr.ts';
 import { currentCred, ownerOrCapable } from './cred.ts';
@@ -27,7 +29,7 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from './file.ts';
-import { type Inode, S_APPEND, S_IFIFO, S_IFSOCK, S_IMMUTABLE } from './inode.ts';
+import { type Inode, S_APPEND, S_IMMUTABLE } from './inode.ts';
 import {
   I_MUTEX_PARENT,
   lastIsNormal,
@@ -135,7 +137,7 @@ export function* openCreate(at: LastComponent, flags: number, mode: number): Op<
       }
       if (!writable) throw errno('EROFS');
       yield* mayCreate(dir);
-      yield* createInode(dir, dentry, yield* newFileMode(dir, (mode & 0o7777) | 0o100000));
+      yield* createInode(dir, dentry, yield* newFileMode(dir, (mode & S_IALLUGO) | S_IFREG));
       return { dentry, created: true };
     } catch (e) {
       if (dentry) yield* dput(dentry);
@@ -179,6 +181,7 @@ export function* fput(file: File): Op<void> {
  * @param stamp  times move on even if the size is the same: ftruncate(2) and O_TRUNC
  */
 export function* vfsTruncate(inode: Inode, size: number, stamp: boolean): Op<void> {
+  trace('vfs:vfsTruncate');
   if (inode.isDir) throw errno('EISDIR');
   if (!inode.isReg || size < 0 || !Number.isSafeInteger(size)) throw errno('EINVAL', { size });
   yield* startWrite(inode.sb);

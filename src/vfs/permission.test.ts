@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { S_IFDIR, S_IFREG } from '../base/mode.ts';
 import { n, World } from '../../test/support/vfs.ts';
 import { sysMkdir } from '../syscall/dir.ts';
 import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, type Cred } from './cred.ts';
 import type { Acl, Inode } from './inode.ts';
-import { S_IFDIR, S_IFREG } from './inode.ts';
 import {
   ALLOWED,
   DENIED,

@@ -6,6 +6,7 @@
  * @source fs/namei.c:inode_permission(), fs/posix_acl.c:posix_acl_permission(), acl(5)
  */
 import { errno } from '../base/errno.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG } from '../base/mode.ts';
 import type { Op } from '../sched/op.ts';
 import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, capable, type Cred, inGroup } from './cred.ts';
 import {
@@ -17,16 +18,7 @@ import {
   ACL_USER_OBJ,
   getAcl,
 } from './posix-acl.ts';
-import {
-  type Acl,
-  type Inode,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFLNK,
-  S_IFREG,
-  S_IMMUTABLE,
-} from './inode.ts';
+import { type Acl, type Inode, S_IMMUTABLE } from './inode.ts';
 
 export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;

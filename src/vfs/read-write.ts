@@ -7,6 +7,7 @@
  * @source fs/read_write.c, mm/filemap.c:generic_write_checks()
  */
 import { errno } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import type { IovIter } from '../mm/iov-iter.ts';
 import { touchAtime } from './atime.ts';
@@ -44,6 +45,7 @@ const accessed = (file: File): void => {
  * @throws EBADF, EISDIR, EINVAL
  */
 export function vfsReadNowait(file: File, iter: IovIter, pos: number): number {
+  trace('vfs:vfsReadNowait');
   checkRead(file, pos);
   const { inode } = file;
   const want = iter.count;
@@ -58,6 +60,7 @@ export function vfsReadNowait(file: File, iter: IovIter, pos: number): number {
 
 /** @returns bytes read, 0 at the end of the file. @throws EBADF, EISDIR, EINVAL, EIO */
 export function* vfsRead(file: File, iter: IovIter, pos: number): Op<number> {
+  trace('vfs:vfsRead');
   checkRead(file, pos);
   const { readIter } = file.inode.fops;
   if (iter.count === 0 || !readIter) return 0;
@@ -71,6 +74,7 @@ export function* vfsRead(file: File, iter: IovIter, pos: number): Op<number> {
  * @throws EBADF, EINVAL, EFBIG, EROFS, ENOSPC, EIO
  */
 export function* vfsWrite(file: File, iter: IovIter, pos: number): Op<number> {
+  trace('vfs:vfsWrite');
   const { inode } = file;
   const { writeIter } = inode.fops;
   if (!file.writable) throw errno('EBADF');

@@ -3,6 +3,7 @@
  * @source fs/readdir.c:iterate_dir(), getdents(2)
  */
 import { errno } from '../base/errno.ts';
+import { S_IFMT } from '../base/mode.ts';
 import type { Name } from '../base/name.ts';
 import type { Ino } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
@@ -10,7 +11,6 @@ import { touchAtime } from './atime.ts';
 import type { DirContext, File } from './file.ts';
 import { O_NOATIME, O_PATH } from './file.ts';
 import { isDeadDir } from './namei.ts';
-import { S_IFMT } from './inode.ts';
 
 /** d_type is the type part of the mode: DT_DIR is S_IFDIR >> 12. */
 export const DT_UNKNOWN = 0;

@@ -3,6 +3,7 @@
  * @source fs/namei.c:may_delete(), do_unlinkat(), do_rmdir()
  */
 import { errno } from '../base/errno.ts';
+import { S_ISVTX } from '../base/mode.ts';
 import type { Op } from '../sched/op.ts';
 import { CAP_FOWNER, capable, type Cred, currentCred } from './cred.ts';
 import { inodeOf } from './create.ts';
@@ -23,8 +24,6 @@ import {
 } from './namei.ts';
 import { inodePermission, MAY_EXEC, MAY_WRITE } from './permission.ts';
 import { endWrite, startWrite } from './writers.ts';
-
-const S_ISVTX = 0o1000;
 
 /** In a sticky directory only the file's or the directory's owner removes a name. */
 function stickyForbids(cred: Cred, dir: Inode, inode: Inode): boolean {

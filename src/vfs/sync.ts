@@ -3,6 +3,7 @@
  * @source fs/sync.c, mm/filemap.c:file_write_and_wait_range(), fsync(2)
  */
 import { errno, FsError } from '../base/errno.ts';
+import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
 import { filemapFdatawaitRange, filemapFdatawriteRange } from '../mm/filemap.ts';
 import { type File, O_PATH } from './file.ts';
@@ -17,6 +18,7 @@ export function* vfsFsyncRange(
   end: number,
   datasync: boolean,
 ): Op<void> {
+  trace('vfs:vfsFsyncRange');
   if (file.flags & O_PATH) throw errno('EBADF');
   const { fsync } = file.inode.fops;
   if (!fsync) throw errno('EINVAL', { ino: file.inode.ino });
@@ -29,6 +31,7 @@ export function* vfsFsyncRange(
  * @throws EIO, ENOSPC, EDQUOT
  */
 export function* fileWriteAndWaitRange(file: File, start: number, end: number): Op<void> {
+  trace('vfs:fileWriteAndWaitRange');
   const { mapping } = file.inode;
   try {
     yield* filemapFdatawriteRange(mapping, start, end);

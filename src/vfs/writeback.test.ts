@@ -3,13 +3,14 @@
 import { expect, test } from 'vitest';
 import { type Ino, ino } from '../base/units.ts';
 import { errno } from '../base/errno.ts';
+import { S_IFDIR, S_IFREG } from '../base/mode.ts';
 import { World } from '../../test/support/vfs.ts';
 import type { AddressSpaceOperations } from '../mm/address-space.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { dMakeRoot } from './dcache.ts';
 import { markInodeDirty, writebackSingleInode } from './fs-writeback.ts';
-import { I_DIRTY, I_DIRTY_SYNC, I_SYNC, Inode, S_IFDIR, S_IFREG } from './inode.ts';
+import { I_DIRTY, I_DIRTY_SYNC, I_SYNC, Inode } from './inode.ts';
 import { iget, iput, shrinkInodes } from './inode-cache.ts';
 import { umount } from './namespace.ts';
 import { SuperBlock, type FileSystemType, type SuperOperations } from './super.ts';

@@ -8,6 +8,7 @@
  * @source fs/xattr.c, xattr(7), include/uapi/linux/limits.h
  */
 import { errno } from '../base/errno.ts';
+import { S_ISVTX } from '../base/mode.ts';
 import { asciiName, type Name } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
 import {
@@ -32,7 +33,6 @@ export const XATTR_LIST_MAX = 65536;
 export const XATTR_CREATE = 1;
 export const XATTR_REPLACE = 2;
 
-const S_ISVTX = 0o1000;
 const isAcl = (name: Name): boolean => name === XATTR_ACL_ACCESS || name === XATTR_ACL_DEFAULT;
 
 /** @throws ERANGE the name is empty or too long */

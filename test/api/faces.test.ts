@@ -51,6 +51,8 @@ const steps: Step[] = [
   ['mode', (fs, at) => (fs.chmodSync(at('/a/f'), '640'), fs.statSync(at('/a/f')).mode)],
   ['write exclusively', (fs, at) => fs.writeFileSync(at('/a/f'), '', { flag: 'wx' })],
   ['read a directory', (fs, at) => fs.readFileSync(at('/a'))],
+  ['read a directory as text', (fs, at) => fs.readFileSync(at('/a'), 'utf8')],
+  ['write without a descriptor', (fs) => fs.writeFileSync(5555, 'x')],
   ['read nothing', (fs, at) => fs.readFileSync(at('/nothing'))],
   ['stat nothing', (fs, at) => fs.statSync(at('/nothing'))],
   ['stat nothing, quietly', (fs, at) => fs.statSync(at('/nothing'), { throwIfNoEntry: false })],
@@ -125,8 +127,7 @@ const steps: Step[] = [
 
 /** The one place where Node names another system call than the one that failed. */
 const normal = (o: Outcome, name: string): Outcome => {
-  if ((name.startsWith('rm of') || name === 'read a directory') && o.error)
-    return { error: (o.error as { code: string }).code };
+  if (name.startsWith('rm of') && o.error) return { error: (o.error as { code: string }).code };
   return o.value instanceof Buffer ? { value: [...o.value] } : o;
 };
 
@@ -169,6 +170,26 @@ test('promises and callbacks give the same as the synchronous face', async () =>
     path: '/q',
   });
   fs.unlinkSync('/p');
+});
+
+test('a directory is not read, and every face names the call that refused', async () => {
+  const { fs } = volume;
+  const refused = { code: 'EISDIR', errno: -21, syscall: 'read' };
+  const message = 'EISDIR: illegal operation on a directory, read';
+  const byCallback = await new Promise((resolve) => {
+    fs.readFile('/', {}, (error) => {
+      resolve(error);
+    });
+  });
+  const byPromise = await fs.promises.readFile('/').catch((e: unknown) => e);
+  const handle = await fs.promises.open('/');
+  const byHandle = await handle.readFile().catch((e: unknown) => e);
+  await handle.close();
+  for (const error of [byCallback, byPromise, byHandle]) {
+    expect(error).toMatchObject({ ...refused, message });
+    expect(error).not.toHaveProperty('path');
+  }
+  expect(() => fs.readFileSync('/')).toThrow(expect.objectContaining({ ...refused, message }));
 });
 
 test('bad arguments are refused before anything happens', () => {

@@ -2,6 +2,7 @@
  * Where the records of an image stand, found by a walk of its own over the plain bytes, and how the
  * checksum over each is made right again, so that what is checked behind it is reached.
  */
+import { S_IFDIR, S_IFMT } from '../../src/base/mode.ts';
 import type { StructInfo } from '../../src/base/struct.ts';
 import {
   csumSeedOf,
@@ -49,8 +50,6 @@ import {
   iFileAcl,
   Inode,
   iSize,
-  S_IFDIR,
-  S_IFMT,
 } from '../../src/fs/ext4/disk/inode.ts';
 import { Mmp } from '../../src/fs/ext4/disk/mmp.ts';
 import { OrphanBlockTail, orphanTailOffset } from '../../src/fs/ext4/disk/orphan.ts';

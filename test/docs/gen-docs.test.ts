@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { places } from '../../scripts/docs/linux-map.mjs';
 import { locking } from '../../scripts/docs/locking.mjs';
+import { merged } from '../../scripts/docs/locks-seen.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 
@@ -64,4 +65,30 @@ test('a lock stands to the right of every lock that may be held when it is taken
 test('a declared order that goes in a circle is refused, and an unknown name is told', () => {
   expect(() => locking([], [cls('a', ['b']), cls('b', ['a'])])).toThrow('circle');
   expect(locking([], [cls('a', ['nobody'])])).toContain('declared by nobody yet: nobody');
+});
+
+const seen = (from: string, to: string, operation = 'op', at = 'f in g') => ({
+  from,
+  to,
+  operation,
+  at,
+});
+
+test('one witness stays for each pair of classes, whatever the order of the runs', () => {
+  const runs = [seen('a', 'b/1', 'open'), seen('a/2', 'b', 'link'), seen('a', 'a/1')];
+  const wanted = [seen('a', 'a/1'), seen('a', 'b', 'link')];
+  expect(merged(runs)).toEqual(wanted);
+  expect(merged(runs.toReversed())).toEqual(wanted);
+});
+
+test('an order that was seen stands beside its witness, one that was not is listed', () => {
+  const classes = [cls('a', []), cls('b', ['a']), cls('c', ['b'])];
+  const text = locking([], classes, [seen('a', 'c', 'rename', 'lockC in moveA')]);
+  expect(text).toContain('| `a` | `c` | rename | lockC in moveA |');
+  expect(text).toContain('- `a` -> `b`\n- `b` -> `c`');
+});
+
+test('an order that was seen and is not declared is refused', () => {
+  const classes = [cls('a', []), cls('b', ['a'])];
+  expect(() => locking([], classes, [seen('b', 'a')])).toThrow('not in the declared order: b -> a');
 });

@@ -1,19 +1,11 @@
 /** A tar archive as a source. */
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from '../../base/mode.ts';
 import { type Name, nameToBytes, nameToText } from '../../base/name.ts';
 import { XATTR_ACL_ACCESS, XATTR_ACL_DEFAULT } from '../../vfs/posix-acl.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import { CliError } from '../errors.ts';
 import type { Run, Runs } from '../sparse.ts';
-import {
-  makeDev,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  type Xattr,
-} from '../tree.ts';
+import { makeDev, type Xattr } from '../tree.ts';
 import { sortXattrs } from '../xattr-dump.ts';
 import { aclFromText } from './acl-text.ts';
 import { type Content, Item } from './item.ts';

@@ -2,9 +2,9 @@
  * How large must an image be for what shall go into it? Counted, not guessed: data and directories
  * in blocks, then what the plan of mkfs needs beside them.
  */
+import { S_IFLNK } from '../../base/mode.ts';
 import { hasFeature } from '../../fs/ext4/features.ts';
 import { baseMeta, type MkfsOptions, type Plan, planFs } from '../../fs/ext4/mkfs/plan.ts';
-import { S_IFLNK } from '../tree.ts';
 import type { Item } from './item.ts';
 
 const MIB = 1 << 20;

@@ -1,11 +1,12 @@
 /** A folder of the host as a source. */
+import { S_IFBLK, S_IFCHR } from '../../base/mode.ts';
 import { nameToText, type Name } from '../../base/name.ts';
 import { causeOf, CliError } from '../errors.ts';
 import { HostTree } from '../host-tree.ts';
 import type { FolderXattrs } from '../host-xattrs.ts';
 import { joinPath } from '../location.ts';
 import { DataRuns, type Runs } from '../sparse.ts';
-import { isDir, isLink, isReg, S_IFBLK, S_IFCHR, type Stat } from '../tree.ts';
+import { isDir, isLink, isReg, type Stat } from '../tree.ts';
 import { type Content, Item } from './item.ts';
 import type { MergedTree } from './merged-tree.ts';
 

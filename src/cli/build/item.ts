@@ -2,10 +2,11 @@
  * The tree that is to go into an image, put together from all sources before anything is written.
  * A file with several names is one item with several parents.
  */
+import { S_IFDIR, S_IFMT, S_IFREG } from '../../base/mode.ts';
 import type { Name } from '../../base/name.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import type { Runs } from '../sparse.ts';
-import { S_IFDIR, S_IFMT, S_IFREG, type Xattr } from '../tree.ts';
+import { type Xattr } from '../tree.ts';
 
 /** The bytes of a regular file. */
 export interface Content {

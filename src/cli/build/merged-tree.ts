@@ -1,9 +1,9 @@
 /** One tree out of many sources: a later one goes over what earlier ones have brought. */
+import { S_IFDIR, S_IFLNK } from '../../base/mode.ts';
 import type { Name } from '../../base/name.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import { CliError } from '../errors.ts';
 import { nameToText } from '../../base/name.ts';
-import { S_IFDIR, S_IFLNK } from '../tree.ts';
 import { Item } from './item.ts';
 
 /** As Linux: path_resolution(7). */

@@ -2,6 +2,7 @@
  * Make every item in a mounted image: names in byte order, the files of a directory before its
  * subdirectories, so that equal trees give equal images and neighbours lie together.
  */
+import { S_IFLNK } from '../../base/mode.ts';
 import { type Name, nameToText } from '../../base/name.ts';
 import type { Op } from '../../sched/op.ts';
 import { sysFchmod, sysFchown, sysFtruncate, sysFutimens, sysUtimens } from '../../syscall/attr.ts';
@@ -16,7 +17,7 @@ import { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_WRONLY } from '../../vfs/file
 import { causeOf, CliError, hasCode } from '../errors.ts';
 import { sortNames } from '../image-tree.ts';
 import { joinPath } from '../location.ts';
-import { S_IFLNK, type Xattr } from '../tree.ts';
+import type { Xattr } from '../tree.ts';
 import type { Volume } from '../volume.ts';
 import type { Content, Item } from './item.ts';
 

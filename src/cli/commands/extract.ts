@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { S_IFMT, S_IFSOCK } from '../../base/mode.ts';
 import { type Name, nameFromText } from '../../base/name.ts';
 import type { Cli } from '../context.ts';
 import { Copier } from '../copy.ts';
@@ -11,16 +12,7 @@ import type { ImageTree } from '../image-tree.ts';
 import { baseName, imageLocation, joinPath } from '../location.ts';
 import { printJson, writeBytes } from '../output.ts';
 import { Progress } from '../progress.ts';
-import {
-  isDir,
-  isLink,
-  isReg,
-  type Reader,
-  S_IFMT,
-  S_IFSOCK,
-  type Stat,
-  statOrNull,
-} from '../tree.ts';
+import { isDir, isLink, isReg, type Reader, type Stat, statOrNull } from '../tree.ts';
 import { TarWriter } from '../tar-writer.ts';
 import { XattrPlan } from '../xattr-plan.ts';
 import { sysStatfs } from '../../syscall/stat.ts';

@@ -1,11 +1,12 @@
 /** ls: what is in a directory. */
+import { S_IFBLK, S_IFCHR, S_IFMT } from '../../base/mode.ts';
 import type { Name } from '../../base/name.ts';
 import type { Cli } from '../context.ts';
 import { columns, humanSize, isoTime, modeText, octal, shortTime, typeWord } from '../format.ts';
 import { type ImageTree, sortNames } from '../image-tree.ts';
 import { imageLocation, joinPath } from '../location.ts';
 import { jsonName, print, printable, printJson, printName } from '../output.ts';
-import { devMajor, devMinor, isDir, isLink, S_IFBLK, S_IFCHR, S_IFMT, type Stat } from '../tree.ts';
+import { devMajor, devMinor, isDir, isLink, type Stat } from '../tree.ts';
 
 export interface LsOptions {
   readonly long?: true;

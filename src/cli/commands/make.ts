@@ -1,5 +1,6 @@
 /** mkdir, ln, touch, truncate, fallocate, write: what makes files or gives them another length. */
 import { statSync } from 'node:fs';
+import { S_IFDIR } from '../../base/mode.ts';
 import { type Name, nameFromText } from '../../base/name.ts';
 import type { Timespec } from '../../sched/clock.ts';
 import { sysFtruncate, sysUtimens, UTIME_NOW, UTIME_OMIT, type UTime } from '../../syscall/attr.ts';
@@ -21,7 +22,7 @@ import {
 } from '../location.ts';
 import { parseMode } from '../mode-change.ts';
 import { print, printJson, readInput } from '../output.ts';
-import { isDir, lstatOrNull, S_IFDIR, statOrNull } from '../tree.ts';
+import { isDir, lstatOrNull, statOrNull } from '../tree.ts';
 
 type ImagePlace = Location & { image: string };
 

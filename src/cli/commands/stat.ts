@@ -1,9 +1,10 @@
 /** stat: everything that is known of an inode. */
+import { S_IFBLK, S_IFCHR, S_IFMT } from '../../base/mode.ts';
 import type { Cli } from '../context.ts';
 import { longTime, modeText, octal, typeWord } from '../format.ts';
 import { imageLocation } from '../location.ts';
 import { jsonName, print, printJson, printName } from '../output.ts';
-import { devMajor, devMinor, isLink, S_IFBLK, S_IFCHR, S_IFMT, type Stat } from '../tree.ts';
+import { devMajor, devMinor, isLink, type Stat } from '../tree.ts';
 import { statJson } from './ls.ts';
 
 export interface StatOptions {

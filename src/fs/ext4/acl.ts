@@ -6,6 +6,7 @@
  * @source fs/ext4/acl.c, fs/posix_acl.c:posix_acl_create_masq(), __posix_acl_chmod_masq(); acl(5)
  */
 import { errno } from '../../base/errno.ts';
+import { S_ISGID } from '../../base/mode.ts';
 import { asciiName } from '../../base/name.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -94,8 +95,6 @@ function modeOf(acl: Acl): { mode: number; minimal: boolean } {
   const minimal = !named && mask < 0;
   return { mode: mask >= 0 ? (mode & ~0o070) | (mask << 3) : mode, minimal };
 }
-
-const S_ISGID = 0o2000;
 
 /**
  * Set or (null) remove an ACL, as setxattr(2) of system.posix_acl_* does.

@@ -4,6 +4,7 @@
  * @source fs/ext4/inode.c (ext4_aops), fs/ext4/readpage.c
  */
 import { errno } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import type { AddressSpaceOperations } from '../../mm/address-space.ts';
 import { folioEndRead } from '../../mm/filemap.ts';
 import { iomapInvalidateFolio, iomapReleaseFolio } from '../../iomap/buffered-write.ts';
@@ -17,6 +18,7 @@ import { verityReadFolio } from './verity.ts';
 
 export const ext4Aops: AddressSpaceOperations = {
   *readFolio(mapping, folio) {
+    trace('fs/ext4:ext4Aops.readFolio');
     const inode = inodeOf(mapping) as Ext4Inode;
     if ((inode.iFlags & (EXT4_ENCRYPT_FL | EXT4_VERITY_FL)) === 0) {
       yield* iomapReadFolio(mapping, folio, ext4IomapOps);
@@ -33,6 +35,7 @@ export const ext4Aops: AddressSpaceOperations = {
   },
 
   *readahead(rac) {
+    trace('fs/ext4:ext4Aops.readahead');
     const inode = inodeOf(rac.mapping) as Ext4Inode;
     // Read one by one, on demand: inline data is a copy, verified data needs its tree.
     if (inode.iFlags & (EXT4_INLINE_DATA_FL | EXT4_VERITY_FL | EXT4_ENCRYPT_FL)) {
@@ -43,6 +46,7 @@ export const ext4Aops: AddressSpaceOperations = {
   },
 
   *writepages(mapping, wbc) {
+    trace('fs/ext4:ext4Aops.writepages');
     yield* iomapWritepages(mapping, wbc, ext4WritebackOps);
   },
   dirtyFolio: iomapDirtyFolio,

@@ -89,6 +89,8 @@ function* addSomewhere(
     if (!bh) throw corrupted('ext4_inode', 'i_block', { ino: dir.ino, lblk, hole: true });
     try {
       const area = leafArea(bh, shape, lblk);
+      // An unused "." or ".." is no room for a name.
+      if (i === 0) checkDots(area, shape, dir.ino);
       const at = findRoom(area, fname.matcher, need, shape);
       if (at >= 0) {
         yield* leafAccess(handle, dir, bh);

@@ -33,7 +33,8 @@ export const EXT4_CREDITS = {
   link: DX_CHAIN + 2,
   unlink: DX_CHAIN + 3,
   rename: 2 * DX_CHAIN + 6,
-  xattr: XATTR + 2,
+  /** With the inode, and the super block for the first attribute of all. */
+  xattr: XATTR + 3,
   /** Inode, its bitmap, descriptor, super block, orphan neighbour. */
   freeInode: ALLOC_ONE + 2,
   orphan: 3,

@@ -10,6 +10,7 @@
  * @source filesystems/ext4/ifork.rst, "Extent Tree"; fs/ext4/extents.c:ext4_find_extent()
  */
 import { corrupted } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
@@ -264,6 +265,7 @@ export interface ExtentLookup {
 
 /** Look a block up. @context i_data_sem held. */
 export function* ext4ExtLookup(inode: Ext4Inode, lblk: number): Op<ExtentLookup> {
+  trace('fs/ext4:ext4ExtLookup');
   const path = yield* ext4FindExtent(inode, lblk);
   try {
     const leaf = leafOf(path);

@@ -3,6 +3,7 @@
  * @source fs/ext4/file.c
  */
 import { errno, FsError } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import type { Op } from '../../sched/op.ts';
 import { iomapFileBufferedWrite, iomapZeroRange } from '../../iomap/buffered-write.ts';
 import { iomapFiemap, iomapSeekData, iomapSeekHole } from '../../iomap/seek.ts';
@@ -100,9 +101,16 @@ export const ext4FileOperations: FileOperations = {
     // The last writer leaves: what it laid claim to is for others.
     if (file.writable && inode.writeCount <= 1) ext4DiscardPreallocations(inode as Ext4Inode);
   },
-  readIter: (file, iter, pos) => filemapRead(file.inode.mapping, file.ra, iter, pos),
-  readNowait: (file, iter, pos) => filemapReadNowait(file.inode.mapping, file.ra, iter, pos),
+  readIter(file, iter, pos) {
+    trace('fs/ext4:ext4FileOperations.readIter');
+    return filemapRead(file.inode.mapping, file.ra, iter, pos);
+  },
+  readNowait(file, iter, pos) {
+    trace('fs/ext4:ext4FileOperations.readNowait');
+    return filemapReadNowait(file.inode.mapping, file.ra, iter, pos);
+  },
   *writeIter(file, iter, pos) {
+    trace('fs/ext4:ext4FileOperations.writeIter');
     const { rwsem } = file.inode;
     if (!rwsem.tryExclusive()) yield* rwsem.lockExclusive();
     try {
@@ -136,6 +144,7 @@ export const ext4FileOperations: FileOperations = {
  * @throws EIO, ENOSPC: once for each opener
  */
 export function* ext4Fsync(file: File, start: number, end: number, datasync: boolean): Op<void> {
+  trace('fs/ext4:ext4Fsync');
   const { inode } = file;
   const { sb } = of(file);
   yield* fileWriteAndWaitRange(file, start, end);

@@ -6,7 +6,7 @@
  * and with what the descriptor says of its own blocks once, after it was read (`bh.verified`).
  * @source fs/ext4/balloc.c, fs/ext4/ialloc.c, fs/ext4/super.c:ext4_check_descriptors()
  */
-import { setBits, testBit } from '../../base/bitmap.ts';
+import { countSet, setBits, testBit } from '../../base/bitmap.ts';
 import { assert } from '../../base/assert.ts';
 import { corrupted } from '../../base/errno.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
@@ -228,7 +228,12 @@ function synthesiseBlockBitmap(sb: Ext4SuperBlock, group: number, map: Uint8Arra
   padBitmap(sb, map, clusters);
 }
 
-/** @throws EUCLEAN the bitmap calls the group's own metadata free, or its checksum is wrong */
+/**
+ * A bitmap that was read. Where it has no checksum, another block in its place is known by its
+ * count of free clusters, which the descriptor has too.
+ * @throws EUCLEAN its checksum or the count is wrong, or it calls the group's own metadata free
+ * @source fs/ext4/balloc.c:ext4_validate_block_bitmap(), fs/ext4/mballoc.c:ext4_mb_generate_buddy()
+ */
 function verifyBlockBitmap(sb: Ext4SuperBlock, group: number, bh: BufferHead): void {
   const where = groupDesc(sb, group);
   if (sb.has.metadataCsum) {
@@ -236,6 +241,13 @@ function verifyBlockBitmap(sb: Ext4SuperBlock, group: number, bh: BufferHead): v
     if (!blockBitmapCsumOk(where.bh.view, where.at, sb.geo.descSize, crc)) {
       throw corrupted('ext4_group_desc', 'bg_block_bitmap_csum_lo', { group, pblk: bh.blocknr });
     }
+  }
+  const clusters = groupClusters(sb, group);
+  const want = clusters - countSet(bh.data, 0, clusters);
+  const got = bgFreeBlocksCount.get(where.bh.view, where.at, sb.geo.descSize);
+  if (got !== want) {
+    const facts = { group, pblk: bh.blocknr, got, want };
+    throw corrupted('ext4_group_desc', 'bg_free_blocks_count_lo', facts);
   }
   const ratio = 2 ** sb.geo.clusterBits;
   for (const [field, at, count] of ownMetadata(sb, group)) {

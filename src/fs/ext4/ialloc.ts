@@ -9,11 +9,12 @@
  */
 import { clearBits, findNextZero, setBits, testBit } from '../../base/bitmap.ts';
 import { corrupted, CorruptError, errno } from '../../base/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../base/mode.ts';
 import { type Ino, ino } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
-import { I_NEW, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../vfs/inode.ts';
+import { I_NEW } from '../../vfs/inode.ts';
 import { bitmapCsum, inodeCsumSeed } from './checksum.ts';
 import {
   bgFreeBlocksCount,

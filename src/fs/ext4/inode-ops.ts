@@ -3,6 +3,7 @@
  * them through a table of the super block, so that no import runs in a circle.
  * @source fs/ext4/inode.c:__ext4_iget(), its last part
  */
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../base/mode.ts';
 import { inodeOf } from '../../iomap/iter.ts';
 import type { AddressSpace } from '../../mm/address-space.ts';
 import type { ReadaheadControl } from '../../mm/readahead.ts';
@@ -11,7 +12,6 @@ import type { Inode, InodeOperations } from '../../vfs/inode.ts';
 import type { SuperBlock } from '../../vfs/super.ts';
 import { ext4Aops } from './aops.ts';
 import { ext4DirOperations } from './dir.ts';
-import { S_IFDIR, S_IFLNK, S_IFREG } from './disk/inode.ts';
 import { ext4Fiemap, ext4FileOperations } from './file.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4DirInodeOperations } from './namei.ts';

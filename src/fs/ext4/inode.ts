@@ -9,6 +9,7 @@
  * @source fs/ext4/inode.c: __ext4_iget(), ext4_mark_iloc_dirty(), ext4_do_update_inode()
  */
 import { corrupted, errno } from '../../base/errno.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../base/mode.ts';
 import { type Ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
@@ -54,13 +55,6 @@ import {
   iSize,
   iUid,
   iVersion,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  S_IFSOCK,
   setIBlocks,
   setIFileAcl,
   setIGid,

@@ -8,6 +8,7 @@
  * @source fs/ext4/inode.c: ext4_iomap_begin(), ext4_set_iomap()
  */
 import { errno } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import { shiftDown } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import {
@@ -104,6 +105,7 @@ function* beginWrite(inode: Ext4Inode, pos: number, length: number, iomap: Iomap
 /** Reading, writing, zeroing and reporting. */
 export const ext4IomapOps: IomapOps = {
   *begin(inode, pos, length, flags, iomap) {
+    trace('fs/ext4:ext4IomapOps.begin');
     const ei = of(inode);
     if (flags & IOMAP_WRITE && !(flags & IOMAP_ZERO)) yield* beginWrite(ei, pos, length, iomap);
     else yield* beginRead(ei, pos, length, iomap);
@@ -119,6 +121,7 @@ export const ext4IomapOps: IomapOps = {
 /** Write-back: every dirty block has blocks on the device already, from the write itself. */
 export const ext4WritebackOps: IomapWritebackOps = {
   *mapBlocks(inode, pos, length, iomap) {
+    trace('fs/ext4:ext4WritebackOps.mapBlocks');
     const ei = of(inode);
     if (!beginNowait(ei, pos, length, iomap)) yield* beginRead(ei, pos, length, iomap);
     if (iomap.type !== 'hole') return;
@@ -129,6 +132,7 @@ export const ext4WritebackOps: IomapWritebackOps = {
     return iomap.validityCookie === of(inode).es.seq;
   },
   *endIo(inode, offset, length, unwritten) {
+    trace('fs/ext4:ext4WritebackOps.endIo');
     const ei = of(inode);
     const end = Math.min(offset + length, ei.size);
     if (unwritten) {

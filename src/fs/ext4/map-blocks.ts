@@ -11,6 +11,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { corrupted, errno } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import { type Pblk, pblk as toPblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -118,6 +119,7 @@ export function* ext4MapBlocks(
   map: MapRequest,
   flags = 0,
 ): Op<number> {
+  trace('fs/ext4:ext4MapBlocks');
   const asked = map.len;
   assert(asked > 0, 'mapping nothing');
   const limit = mapLimit(inode);

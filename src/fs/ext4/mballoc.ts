@@ -28,6 +28,7 @@ import {
   EXT4_BG_BLOCK_UNINIT,
   GroupDesc,
 } from './disk/group-desc.ts';
+import { ext4Error } from './error.ts';
 import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import {
   ext4GroupDescDirty,
@@ -322,8 +323,11 @@ function finishChange(
 }
 
 /**
- * Give blocks back; with bigalloc whole clusters only.
- * @throws EUCLEAN a bit is free already: the bitmap is left as it is
+ * Give blocks back; with bigalloc whole clusters only. Where a bitmap is damaged, or says that they
+ * are free already, it is left as it is and the error is reported: the blocks are lost until a
+ * repair, but whoever gave them back is done with them, and a deletion comes to its end.
+ * @throws EUCLEAN they lie outside of the file system; EIO
+ * @source fs/ext4/mballoc.c:ext4_free_blocks(), which returns nothing
  * @context Inside `handle`. Nothing refers to the blocks any more.
  */
 export function* ext4FreeBlocks(
@@ -344,8 +348,14 @@ export function* ext4FreeBlocks(
     const n = Math.min(count - done, inGroup);
     const first = clusterOf(sb, nr);
     const len = clusterOf(sb, nr + n - 1) - first + 1;
-    yield* markFree(handle, sb, { group, start: first, len });
+    // The inode does not have them any more, whether or not the bitmap can say so.
     inode.blocks = Math.max(0, inode.blocks - (len * ratio * sb.blockSize) / 512);
+    try {
+      yield* markFree(handle, sb, { group, start: first, len });
+    } catch (e) {
+      if (!(e instanceof CorruptError)) throw e;
+      ext4Error(sb, e);
+    }
     done += n;
   }
   yield* ext4MarkInodeDirty(handle, inode);

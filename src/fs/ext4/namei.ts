@@ -7,21 +7,14 @@
  * @source fs/ext4/namei.c
  */
 import { corrupted, errno } from '../../base/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../base/mode.ts';
 import { type Name, NAME_MAX } from '../../base/name.ts';
 import { ino as toIno } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { inodeInitOwner } from '../../vfs/cred.ts';
 import { type Dentry, dInstantiate } from '../../vfs/dcache.ts';
-import {
-  type Inode,
-  type InodeOperations,
-  S_DIRSYNC,
-  S_IFDIR,
-  S_IFLNK,
-  S_IFREG,
-  S_SYNC,
-} from '../../vfs/inode.ts';
+import { type Inode, type InodeOperations, S_DIRSYNC, S_SYNC } from '../../vfs/inode.ts';
 import { ihold } from '../../vfs/inode-cache.ts';
 import { ext4InitAcl } from './acl.ts';
 import { casefoldKey } from './casefold.ts';

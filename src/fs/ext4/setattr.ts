@@ -3,6 +3,7 @@
  * @source fs/ext4/inode.c: ext4_setattr(), ext4_getattr(); protocols C.6
  */
 import { errno } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import type { Op } from '../../sched/op.ts';
 import { iomapTruncatePage } from '../../iomap/buffered-write.ts';
 import { truncateInodePagesRange } from '../../mm/truncate.ts';
@@ -33,6 +34,7 @@ import { ext4Truncate } from './truncate.ts';
  * @throws EROFS, EFBIG, ENOKEY, EPERM, ENOSPC, EIO
  */
 export function* ext4Setattr(inode: Inode, attr: Iattr): Op<void> {
+  trace('fs/ext4:ext4Setattr');
   const ei = inode as Ext4Inode;
   const { sb } = ei;
   if (sb.readOnly) throw errno('EROFS');

@@ -265,7 +265,10 @@ function inodeSizeOf(v: DataView, rev: number, blockSize: number): number {
   }
   const want = Superblock.s_want_extra_isize.get(v, 0);
   const room = size - EXT4_GOOD_OLD_INODE_SIZE;
-  if (want > room) throw bad('s_want_extra_isize', want, `at most ${room}`);
+  // Inodes are made with it, and one that is no multiple of 4 nobody reads again.
+  if (want > room || want % 4 !== 0) {
+    throw bad('s_want_extra_isize', want, `a multiple of 4, at most ${room}`);
+  }
   const least = Superblock.s_min_extra_isize.get(v, 0);
   if (least > room) throw bad('s_min_extra_isize', least, `at most ${room}`);
   return size;

@@ -5,6 +5,7 @@
  * on the orphan list, so that recovery finishes the job (protocols C.6).
  * @source fs/ext4/inode.c:ext4_truncate()
  */
+import { trace } from '../../base/trace.ts';
 import type { Op } from '../../sched/op.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
@@ -29,6 +30,7 @@ const canTruncate = (inode: Ext4Inode): boolean =>
  * @throws EIO, EUCLEAN; the inode then stays on the orphan list
  */
 export function* ext4Truncate(inode: Ext4Inode): Op<void> {
+  trace('fs/ext4:ext4Truncate');
   if (!canTruncate(inode)) return;
   ext4DiscardPreallocations(inode);
   const { sb } = inode;

@@ -8,13 +8,14 @@
  *   ext4_xattr_inode_lookup_create(), ext4_xattr_inode_update_ref()
  */
 import { corrupted } from '../../base/errno.ts';
+import { S_IFREG } from '../../base/mode.ts';
 import { ino as toIno, lblk as toLblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { iput } from '../../vfs/inode-cache.ts';
 import { ext4Bread } from './bread.ts';
 import { eaInodeValueHash } from './checksum.ts';
-import { EXT4_EA_INODE_FL, EXT4_EXTENTS_FL, Inode as RawInode, S_IFREG } from './disk/inode.ts';
+import { EXT4_EA_INODE_FL, EXT4_EXTENTS_FL, Inode as RawInode } from './disk/inode.ts';
 import {
   EXT4_XATTR_SIZE_MAX,
   eaInodeHash,

@@ -10,9 +10,14 @@ import { errno } from '../../base/errno.ts';
 import { NAME_MAX, type Name, nameToBytes } from '../../base/name.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
+import { Superblock } from './disk/superblock.ts';
 import { EXT4_XATTR_SIZE_MAX, XattrEntry, XattrHeader, xattrEntryLen } from './disk/xattr.ts';
+import { ext4DirtyMetadata } from './ext4-jbd2.ts';
+import { COMPAT } from './features.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4GetInodeLoc, ext4MarkInodeDirty, ext4ReserveInodeWrite } from './inode.ts';
+import { ext4AccessSuper } from './orphan.ts';
+import type { Ext4SuperBlock } from './sb-info.ts';
 import { xattrBlock, xattrBlockRelease, xattrBlockStore } from './xattr-block.ts';
 import { ibodyArea, ibodyStore } from './xattr-ibody.ts';
 import { type DeadInodes, eaInodeCreate, eaInodeDrop, eaInodeRead } from './xattr-inode.ts';
@@ -152,6 +157,7 @@ export function* ext4XattrSet(
     if (old && (flags & XATTR_CREATE) !== 0) throw errno('EEXIST');
     if (!old && !value) return;
     const change = { handle, inode, index, name, dead };
+    if (value) yield* announce(handle, inode.sb);
     if (value) yield* store(change, value, old);
     else yield* remove(change, old?.inBlock ?? false);
     if (old && old.fact.inum !== 0) {
@@ -164,6 +170,18 @@ export function* ext4XattrSet(
   } finally {
     inode.xattrSem.unlockExclusive();
   }
+}
+
+/**
+ * The first attribute of a file system sets the feature: without it e2fsck takes blocks of
+ * attributes for damage. @source fs/ext4/xattr.c:ext4_xattr_update_super_block()
+ */
+function* announce(handle: Handle, sb: Ext4SuperBlock): Op<void> {
+  const { s_feature_compat: compat } = Superblock;
+  if ((compat.get(sb.sbh.view, sb.sbAt) & COMPAT.ext_attr) !== 0) return;
+  yield* ext4AccessSuper(handle, sb);
+  compat.set(sb.sbh.view, sb.sbAt, compat.get(sb.sbh.view, sb.sbAt) | COMPAT.ext_attr);
+  ext4DirtyMetadata(handle, sb.sbh);
 }
 
 /** The attribute that is being changed. */

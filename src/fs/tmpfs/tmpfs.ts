@@ -15,6 +15,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { errno } from '../../base/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../../base/mode.ts';
 import { asciiName, type Name, NAME_MAX } from '../../base/name.ts';
 import { ino } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
@@ -30,7 +31,7 @@ import { fileModified, setattrCopy } from '../../vfs/attr.ts';
 import { inodeInitOwner } from '../../vfs/cred.ts';
 import { type Dentry, dInstantiate, dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileOperations } from '../../vfs/file.ts';
-import { Inode, type InodeOperations, S_IFDIR, S_IFLNK, S_IFREG } from '../../vfs/inode.ts';
+import { Inode, type InodeOperations } from '../../vfs/inode.ts';
 import {
   ihold,
   insertInodeLocked,

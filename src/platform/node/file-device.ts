@@ -17,6 +17,7 @@ import {
   writevSync,
 } from 'node:fs';
 import { errno, errnoText, type Errno, type FsError } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import { type Bytes, bytes, roundDown, SECTOR_SIZE } from '../../base/units.ts';
 import type { Bio } from '../../block/bio.ts';
 import type { BlockDriver } from '../../block/block-device.ts';
@@ -60,6 +61,7 @@ export class FileDevice implements BlockDriver {
   }
 
   start(bio: Bio): void {
+    trace('platform/node:FileDevice.start');
     let error: FsError | null = null;
     try {
       this.perform(bio);

@@ -100,7 +100,7 @@ export class BitmapCheck {
         this.problem('block-bitmap-checksum', text, group, 'bg_block_bitmap_csum_lo');
       }
     }
-    const disk = uninit ? state.baseBitmap(group) : map;
+    const disk = uninit ? state.baseBitmap(group, map) : map;
     this.compare(page, disk, clusters, (bit, count, isUsed) => {
       const first = vol.groupFirst(group) + bit * vol.clusterRatio;
       const last = first + count * vol.clusterRatio - 1;

@@ -13,7 +13,8 @@
  *     5  bitmap-check.ts   bitmaps and counts against use
  *     6  quota-check.ts    quota files against use
  *
- * volume.ts reads, state.ts and maps.ts are what is remembered, problem.ts says what was found.
+ * volume.ts reads, state.ts, maps.ts and paged-bitmap.ts are what is remembered, problem.ts says
+ * what was found.
  *
  * CK-1  A damaged record is a problem, never an exception; only the device's errors, and an image
  *       that is no ext4 or has features nobody knows here, are thrown.

@@ -5,7 +5,7 @@ import { checkExtentRoot } from './extent-tree.ts';
 import { FileMap } from './file-map.ts';
 import { checkIndirectMap } from './indirect-map.ts';
 import { readInodeRecord } from './inode-read.ts';
-import { PagedBitmap } from './maps.ts';
+import { PagedBitmap } from './paged-bitmap.ts';
 import type { Volume } from './volume.ts';
 
 /** Longest such file: a quota file of a hundred thousand owners. */

@@ -2,6 +2,7 @@
  * The file system's own records outside of groups: orphans, the journal's super block, multi-mount
  * protection, the inode that keeps room for descriptors.
  */
+import { S_IFMT, S_IFREG } from '../../../base/mode.ts';
 import { LE } from '../../../base/struct.ts';
 import { ino as inoUnit, pblk as pblkUnit } from '../../../base/units.ts';
 import type { Op } from '../../../sched/op.ts';
@@ -16,7 +17,7 @@ import {
   JournalSuperblock,
 } from '../../../jbd2/disk.ts';
 import { inodeCsumSeed, mmpCsumOk, orphanBlockCsumOk } from '../checksum.ts';
-import { EXT4_JOURNAL_INO, EXT4_RESIZE_INO, Inode, iSize } from '../disk/inode.ts';
+import { EXT4_DIND_BLOCK, EXT4_JOURNAL_INO, EXT4_RESIZE_INO, Inode, iSize } from '../disk/inode.ts';
 import { EXT4_MMP_MAGIC, EXT4_MMP_SEQ_CLEAN, Mmp } from '../disk/mmp.ts';
 import {
   EXT4_ORPHAN_BLOCK_MAGIC,
@@ -28,6 +29,7 @@ import { Superblock } from '../disk/superblock.ts';
 import { fileRuns } from './file-read.ts';
 import { readInodeRecord } from './inode-read.ts';
 import type { CheckState } from './state.ts';
+import type { Volume } from './volume.ts';
 
 /** Inodes that wait for their end: in the list through i_dtime, and in the orphan file. */
 export function* findOrphans(state: CheckState): Op<void> {
@@ -217,36 +219,68 @@ export function* checkResizeInode(state: CheckState): Op<void> {
   yield* checkResizeMap(state, record.view, reserved);
 }
 
-/** Its double indirect block names every reserved block, each of which names its copies. */
+/**
+ * Its double indirect block names every reserved block, each of which names its copies in the
+ * groups that keep some. @source Documentation/filesystems/ext4/group_descr.rst; resize2fs(8)
+ */
 function* checkResizeMap(state: CheckState, view: DataView, reserved: number): Op<void> {
   const { vol } = state;
   const at = Inode.i_block.offset;
   const words = Array.from({ length: 15 }, (_, i) => view.getUint32(at + 4 * i, LE));
-  const bad = (text: string): void => {
-    const place = { ino: inoUnit(EXT4_RESIZE_INO), field: 'i_block' };
+  const bad = (field: string, text: string): void => {
+    const place = { ino: inoUnit(EXT4_RESIZE_INO), field };
     vol.report.report('resize-inode', `The inode for resizing: ${text}.`, place);
   };
-  const regular = (Inode.i_mode.get(view, 0) & 0xf000) === 0x8000;
-  if (words.some((w, i) => i !== 13 && w !== 0) || !regular) {
-    bad('it holds more than a double indirect block');
+  const regular = (Inode.i_mode.get(view, 0) & S_IFMT) === S_IFREG;
+  if (words.some((w, i) => i !== EXT4_DIND_BLOCK && w !== 0) || !regular) {
+    bad('i_block', 'it holds more than a double indirect block');
     return;
   }
-  const dind = yield* vol.bread(words[13]!);
+  if (Inode.i_links_count.get(view, 0) === 0) {
+    bad('i_links_count', 'it has no link');
+    return;
+  }
+  const block = words[EXT4_DIND_BLOCK]!;
+  const dind = block === 0 ? null : yield* vol.bread(block);
   if (!dind) {
-    bad(`its double indirect block is said to be ${words[13]!}`);
+    bad('i_block', `its double indirect block is said to be ${block}`);
     return;
   }
-  const old = Math.min(vol.firstMetaBg, vol.gdtBlocks);
-  const perBlock = vol.geo.blockSize / 4;
-  const first = vol.gdtBlockAt(0) + old;
   try {
-    for (let i = 0; i < reserved; i++) {
-      const got = dind.view.getUint32(4 * ((old + i) % perBlock), LE);
-      if (got === first + i) continue;
-      bad(`reserved block ${first + i} is said to be ${got}`);
-      return;
-    }
+    const wrong = yield* wrongReserved(state, dind.view, reserved);
+    if (wrong !== null) bad('i_block', wrong);
   } finally {
     dind.put();
   }
+}
+
+/** What is wrong first with the reserved blocks and their copies, or null. */
+function* wrongReserved({ vol }: CheckState, dind: DataView, reserved: number): Op<string | null> {
+  const perBlock = vol.geo.blockSize / 4;
+  const old = Math.min(vol.firstMetaBg, vol.gdtBlocks);
+  const first = vol.gdtBlockAt(0) + old;
+  const shifts = copyShifts(vol, perBlock);
+  for (let i = 0; i < Math.min(reserved, perBlock); i++) {
+    const want = first + i;
+    const got = dind.getUint32(4 * ((old + i) % perBlock), LE);
+    if (got !== want) return `reserved block ${want} is said to be ${got}`;
+    const bh = yield* vol.bread(want);
+    if (!bh) return `reserved block ${want} is outside of the image`;
+    const wrong = shifts.findIndex((d, j) => bh.view.getUint32(4 * j, LE) !== want + d);
+    const said = wrong < 0 ? 0 : bh.view.getUint32(4 * wrong, LE);
+    bh.put();
+    if (wrong >= 0) {
+      return `the copy of reserved block ${want} at ${want + shifts[wrong]!} is said to be ${said}`;
+    }
+  }
+  return null;
+}
+
+/** How far the copies of a block of group 0 are behind it, as many as one block can name. */
+function copyShifts(vol: Volume, most: number): number[] {
+  const shifts: number[] = [];
+  for (let g = 1; g < vol.geo.groupsCount && shifts.length < most; g++) {
+    if (vol.groupHasSuper(g)) shifts.push(g * vol.geo.blocksPerGroup);
+  }
+  return shifts;
 }

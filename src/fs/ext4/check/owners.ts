@@ -2,6 +2,7 @@
  * Clusters that two inodes claim: the inodes are walked once more to find whose they are. This
  * costs a second pass, and only a damaged image pays it.
  */
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../base/mode.ts';
 import { ino as inoUnit, pblk as pblkUnit } from '../../../base/units.ts';
 import type { Op } from '../../../sched/op.ts';
 import { bgBlockBitmap, bgInodeBitmap, bgInodeTable } from '../disk/group-desc.ts';
@@ -10,10 +11,6 @@ import {
   EXT4_INLINE_DATA_FL,
   EXT4_RESIZE_INO,
   Inode,
-  S_IFDIR,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
   iFileAcl,
   iSize,
 } from '../disk/inode.ts';
@@ -22,7 +19,7 @@ import { checkExtentRoot } from './extent-tree.ts';
 import { type Claims, FileMap } from './file-map.ts';
 import { checkIndirectMap } from './indirect-map.ts';
 import { scanInodes } from './inode-read.ts';
-import { PagedBitmap } from './maps.ts';
+import { PagedBitmap } from './paged-bitmap.ts';
 import type { CheckState } from './state.ts';
 
 /** Owners named for one run of clusters. */

@@ -3,7 +3,8 @@
  */
 import { setBits } from '../../../base/bitmap.ts';
 import { bgBlockBitmap, bgInodeBitmap, bgInodeTable } from '../disk/group-desc.ts';
-import { InodeMap, NumberList, PagedBitmap } from './maps.ts';
+import { InodeMap, NumberList } from './maps.ts';
+import { PagedBitmap } from './paged-bitmap.ts';
 import type { Volume } from './volume.ts';
 
 /** Flags of a directory, in Directories.flags. */
@@ -163,12 +164,12 @@ export class CheckState {
 
   /**
    * What a block bitmap holds that was never written: the metadata in its group, wherever in the
-   * flexible group it belongs.
+   * flexible group it belongs. @param map  where to draw it: at least a group's bits
    */
-  baseBitmap(group: number): Uint8Array {
+  baseBitmap(group: number, map: Uint8Array): Uint8Array {
     const { vol } = this;
     const { geo, clusterRatio } = vol;
-    const map = new Uint8Array(geo.clustersPerGroup / 8);
+    map.fill(0);
     const first = vol.groupFirst(group);
     const clusters = vol.groupClusters(group);
     const add = (at: number, count: number): void => {

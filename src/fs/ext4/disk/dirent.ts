@@ -2,8 +2,17 @@
  * Entries of a directory block: a list of records that tile the block, each as long as rec_len.
  * @source filesystems/ext4/directory.rst, "Linear (Classic) Directories"
  */
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from '../../../base/mode.ts';
 import { LE, struct, u16, u32, u8 } from '../../../base/struct.ts';
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from './inode.ts';
 
 /** Fixed part of an entry; the name follows, not terminated. */
 export const DirEntry2 = struct('ext4_dir_entry_2', LE, 8, {

@@ -58,17 +58,6 @@ export const EXT4_REPLICA_INO = 10;
 export const EXT4_GOOD_OLD_FIRST_INO = 11;
 
 /** i_mode. */
-export const S_IFMT = 0xf000;
-export const S_IFSOCK = 0xc000;
-export const S_IFLNK = 0xa000;
-export const S_IFREG = 0x8000;
-export const S_IFBLK = 0x6000;
-export const S_IFDIR = 0x4000;
-export const S_IFCHR = 0x2000;
-export const S_IFIFO = 0x1000;
-export const S_ISUID = 0o4000;
-export const S_ISGID = 0o2000;
-export const S_ISVTX = 0o1000;
 
 /** i_flags. */
 export const EXT4_SECRM_FL = 0x0000_0001; // overwrite when deleted (not honoured)

@@ -4,6 +4,7 @@
  * @source filesystems/ext4/special_inodes.rst; mke2fs(8)
  */
 import { assert } from '../../../base/assert.ts';
+import { S_IFDIR, S_IFREG } from '../../../base/mode.ts';
 import { ino } from '../../../base/units.ts';
 import { JBD2_MAGIC_NUMBER, JBD2_SUPERBLOCK_V2, JournalSuperblock } from '../../../jbd2/disk.ts';
 import {
@@ -34,8 +35,6 @@ import {
   EXT4_ROOT_INO,
   EXT4_USR_QUOTA_INO,
   Inode,
-  S_IFDIR,
-  S_IFREG,
   setIBlocks,
   setIGid,
   setISize,
