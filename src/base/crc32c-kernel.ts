@@ -40,16 +40,28 @@ function unhex(text: string): Uint8Array {
   return out;
 }
 
+/** Compiled when first needed: for memory of one thread, and for shared memory. */
+const modules: { plain?: WebAssembly.Module; shared?: WebAssembly.Module } = {};
+let swizzles: Uint8Array | null = null;
+
+function moduleFor(memory: WebAssembly.Memory): WebAssembly.Module {
+  const kind = memory.buffer instanceof ArrayBuffer ? 'plain' : 'shared';
+  let module = modules[kind];
+  if (module === undefined) {
+    const code = unhex(CRC32C_MODULE);
+    if (kind === 'plain') code[MEMORY_FLAGS_AT] = 1;
+    // Below 4 KiB every browser compiles in place, on its main thread too.
+    modules[kind] = module = new WebAssembly.Module(code);
+  }
+  return module;
+}
+
 /** The kernel on `memory`, or null where the host has no WebAssembly or none with vectors. */
 function instantiate(memory: WebAssembly.Memory, base: number): Run | null {
-  const code = unhex(CRC32C_MODULE);
-  if (memory.buffer instanceof ArrayBuffer) code[MEMORY_FLAGS_AT] = 1;
   try {
-    // Below 4 KiB every browser compiles in place, on its main thread too.
-    const module = new WebAssembly.Module(code);
-    const instance = new WebAssembly.Instance(module, { host: { memory, base } });
+    const instance = new WebAssembly.Instance(moduleFor(memory), { host: { memory, base } });
     new Int32Array(memory.buffer, base + SLICES_AT, CRC32C_SLICES.length).set(CRC32C_SLICES);
-    new Uint8Array(memory.buffer, base + SWIZZLES_AT).set(unhex(SWIZZLE_TABLES));
+    new Uint8Array(memory.buffer, base + SWIZZLES_AT).set((swizzles ??= unhex(SWIZZLE_TABLES)));
     return instance.exports['crc32c'] as Run;
   } catch {
     return null;
