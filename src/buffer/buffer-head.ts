@@ -51,7 +51,8 @@ export class BufferHead implements BitLockable {
   }
 
   get lockWait(): WaitQueue {
-    return (this.waiters ??= new WaitQueue('buffer'));
+    const of = CHECKED ? `buffer ${this.blocknr}` : '';
+    return (this.waiters ??= new WaitQueue('buffer', undefined, of));
   }
   wake(): void {
     this.waiters?.wakeAll();

@@ -86,7 +86,7 @@ export class Folio implements BitLockable {
   }
   /** Sleepers for the lock bit and for the writeback bit. */
   get lockWait(): WaitQueue {
-    return (this.waiters ??= new WaitQueue('folio'));
+    return (this.waiters ??= new WaitQueue('folio', undefined, CHECKED ? `folio ${this.at}` : ''));
   }
   /** Wake whoever waits, without making a queue where nobody does. */
   wake(): void {

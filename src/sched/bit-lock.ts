@@ -38,7 +38,7 @@ class BitShadow extends SharedObject implements Announced, WaitTarget {
   readonly bit: BitLockable;
   owner: Task | null = null;
   constructor(name: string, bit: BitLockable) {
-    super();
+    super(`bit of ${bit.lockWait.objectKey}`);
     this.name = name;
     this.bit = bit;
   }

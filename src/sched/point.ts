@@ -98,6 +98,17 @@ export function newObjectKey(): number {
   if (maker === null) return ++madeOutside;
   return makerId(maker) * KEYS_PER_MAKER + ++maker.made;
 }
+const derived = new Map<string, number>();
+/**
+ * Identity for what is made when it is first needed, by whichever task needs it: from what it
+ * belongs to (`folio 12/5`), never from its maker. With one id in one schedule and another in the
+ * next, two steps on it would pass for independent.
+ */
+export function derivedKey(from: string): number {
+  let key = derived.get(from);
+  if (key === undefined) derived.set(from, (key = -1 - derived.size));
+  return key;
+}
 /** How many objects were made outside of tasks. */
 export const objectsMadeOutside = (): number => madeOutside;
 /**
@@ -138,8 +149,9 @@ export function takeFootprint(): Wait[] {
 /** Base of everything with an identity. The field exists in checked builds only. */
 export abstract class SharedObject {
   declare readonly objectKey: number;
-  constructor() {
-    if (CHECKED) this.objectKey = newObjectKey();
+  /** @param of  what it belongs to, if it is made when first needed: see derivedKey() */
+  constructor(of = '') {
+    if (CHECKED) this.objectKey = of === '' ? newObjectKey() : derivedKey(of);
   }
 }
 

@@ -43,8 +43,9 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   readonly holders: () => readonly Task[];
   private list: List<Task> | null = null;
 
-  constructor(name: string, holders: () => readonly Task[] = nobody) {
-    super();
+  /** @param of  what it belongs to, if it is made when first needed: see derivedKey() */
+  constructor(name: string, holders: () => readonly Task[] = nobody, of = '') {
+    super(of);
     this.name = name;
     this.holders = holders;
   }
