@@ -194,11 +194,13 @@ export class Inode {
     return this.space;
   }
   get dioIdle(): WaitQueue {
-    return (this.dioQueue ??= new WaitQueue('inode_dio_wait'));
+    const of = CHECKED ? `dio of inode ${this.ino}` : '';
+    return (this.dioQueue ??= new WaitQueue('inode_dio_wait', undefined, of));
   }
   /** Sleepers for I_NEW, I_SYNC and I_FREEING to go. */
   get stateWait(): WaitQueue {
-    return (this.stateQueue ??= new WaitQueue('inode.state'));
+    const of = CHECKED ? `state of inode ${this.ino}` : '';
+    return (this.stateQueue ??= new WaitQueue('inode.state', undefined, of));
   }
   /** `state` changed: wake whoever waits, without making a queue where nobody does. */
   wakeState(): void {
