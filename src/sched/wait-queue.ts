@@ -72,6 +72,9 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   /** Checked builds only. @see begin() */
   declare private underWay: Map<string, UnderWay> | undefined;
 
+  /** While exploring: it was woken when nobody slept. Who sleeps now may have missed that wake. */
+  declare wokenInVain: boolean | undefined;
+
   /** @param of  what it belongs to, if it is made when first needed: see derivedKey() */
   constructor(name: string, holders: () => readonly Task[] = nobody, of = '') {
     super(of);
@@ -142,12 +145,18 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   }
 
   wakeOne(): void {
-    if (CHECKED && exploring) touch(WAKE, this);
+    if (CHECKED && exploring) this.wakes();
     if (this.list !== null) wakeFirst(this.list);
   }
 
+  /** While exploring: a wake came when nobody slept. @see wokenInVain */
+  private wakes(): void {
+    touch(WAKE, this);
+    if (this.empty) this.wokenInVain = true;
+  }
+
   wakeAll(): void {
-    if (CHECKED && exploring) touch(WAKE, this);
+    if (CHECKED && exploring) this.wakes();
     if (this.list !== null) while (wakeFirst(this.list) !== null);
   }
 
