@@ -38,6 +38,8 @@ export interface Failure {
   readonly symptom: string;
   /** Lines that say more: who waits for whom, a stack. */
   readonly detail?: string;
+  /** Of a deadlock: the lock classes that take part, held or waited for. */
+  readonly classes?: readonly string[];
   /** How many steps had been taken when it showed. */
   readonly depth: number;
 }
@@ -61,6 +63,8 @@ export interface System {
   readonly more: readonly Wait[] | null;
   /** What is wrong now, at the end of an execution. */
   judge(): Failure | null;
+  /** What is wrong already, whatever else may come. */
+  readonly wrong?: Failure | null;
 
   // For people.
 

@@ -30,7 +30,9 @@ import {
 } from '../sched/point.ts';
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
-import { blockers, describeWaits } from '../sched/wait-for.ts';
+import { blockers, classesIn, describeWaits, stuckForGood, waitCycle } from '../sched/wait-for.ts';
+import { type Access, DataRaces } from './data-races.ts';
+import { WaitQueue } from '../sched/wait-queue.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
 import {
@@ -51,7 +53,19 @@ class Everything extends SharedObject {
   }
 }
 
+const canMove = (task: Task): boolean => task.state === 'runnable' && isEnabled(task);
+
+/** Does it sleep on a queue that somebody woke when nobody slept there? */
+const missedWake = ({ state, pendingOn }: Task): boolean =>
+  state === 'sleeping' && pendingOn instanceof WaitQueue && pendingOn.wokenInVain === true;
+
 const firstOf = { pick: (): number => 0 };
+
+export interface TaskSystemOptions<P> {
+  readonly variant?: Variant<P> | null;
+  /** Look for data races; yes. */
+  readonly dataRaces?: boolean;
+}
 
 export class TaskSystem<S, P = unknown> implements System {
   readonly scenario: Scenario<S, P>;
@@ -71,13 +85,15 @@ export class TaskSystem<S, P = unknown> implements System {
   private tasks: (Task | null)[] = [];
   private readonly numbers = new Map<number, number>();
   private failure: Failure | null = null;
+  private readonly races: DataRaces | null;
   private everything!: Everything;
   /** What `always` read last. */
   private watched: Wait[] = [];
 
-  constructor(scenario: Scenario<S, P>, variant: Variant<P> | null = null) {
+  constructor(scenario: Scenario<S, P>, options: TaskSystemOptions<P> = {}) {
     this.scenario = scenario;
-    this.variant = variant;
+    this.variant = options.variant ?? null;
+    this.races = options.dataRaces === false ? null : new DataRaces();
     this.scheduler = new Scheduler({
       strategy: {
         nextTask: (runnable) => runnable[0]!,
@@ -102,6 +118,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.tasks = this.tasks.map(() => null);
     this.failure = null;
     this.depth = 0;
+    this.races?.begin();
     if (this.snapshot === null) this.prepare();
     else {
       this.snapshot.restore();
@@ -177,7 +194,7 @@ export class TaskSystem<S, P = unknown> implements System {
     let mask = 0;
     for (let t = 0; t < this.tasks.length; t++) {
       const task = this.tasks[t];
-      if (task?.state === 'runnable' && isEnabled(task)) mask |= 1 << t;
+      if (task !== undefined && task !== null && canMove(task)) mask |= 1 << t;
     }
     return mask;
   }
@@ -193,12 +210,14 @@ export class TaskSystem<S, P = unknown> implements System {
     this.born = 0;
     this.depth++;
     this.scheduler.stepTask(task);
-    this.more = this.footprint();
+    this.more = this.footprint(t);
+    if (this.failure === null && task.state !== 'done' && !canMove(task)) this.lookForCircle();
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, false);
   }
 
-  private footprint(): Wait[] | null {
+  private footprint(t: number): Wait[] | null {
     const touched = takeFootprint();
+    this.races?.step(t, this.op, touched, this.born);
     if (touched.length === 0) return null;
     return touched.length === 1 ? touched : [...new Set(touched)];
   }
@@ -242,12 +261,45 @@ export class TaskSystem<S, P = unknown> implements System {
       setExploring(true);
       takeFootprint();
     }
+    return (this.failure ??= this.dataRace());
+  }
+
+  private dataRace(): Failure | null {
+    const race = this.races?.find() ?? null;
+    if (race === null) return null;
+    const { first, second } = race;
+    const who = ({ task, op }: Access): string =>
+      `${kindNames[kindOf(op)]!} by ${this.names[task]!}`;
+    const x = this.label(objectOf(second.op));
+    const line = (a: Access): string =>
+      `step ${a.step + 1}: ${this.names[a.task]!}, ${this.describe(a.op)}`;
+    return {
+      kind: 'data race',
+      symptom: `data race on ${x}: ${who(first)}, ${who(second)}`,
+      detail: `${line(first)}\n${line(second)}\nno lock, wake or marked access orders the two`,
+      depth: second.step + 1,
+    };
+  }
+
+  get wrong(): Failure | null {
     return this.failure;
   }
 
+  /** A task has just been blocked: that may have closed a circle, though others still run. */
+  private lookForCircle(): void {
+    const stuck = stuckForGood([...this.scheduler.live].filter((task) => !canMove(task)));
+    if (stuck.length > 0) this.failure = this.deadlock(stuck);
+  }
+
   private deadlock(stuck: readonly Task[]): Failure {
-    const symptom = `${stuck.map((t) => t.name).join(' and ')} wait for ever`;
-    return { kind: 'deadlock', symptom, detail: describeWaits(stuck), depth: this.depth };
+    const circle = waitCycle(stuck);
+    const missed = circle === null ? stuck.filter(missedWake) : [];
+    const symptom = [
+      `${stuck.map((t) => t.name).join(' and ')} wait for ever`,
+      ...missed.map((t) => `${t.name} sleeps on ${t.pendingOn!.name}, which was woken before`),
+    ].join('; ');
+    const classes = classesIn(circle ?? stuck);
+    return { kind: 'deadlock', symptom, detail: describeWaits(stuck), classes, depth: this.depth };
   }
 
   // For people.
@@ -281,7 +333,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.tasks.forEach((task, t) => {
       if (task === null || task.state === 'done') return;
       for (const h of task.held) held.push({ task: t, what: h.cls.name });
-      if (task.state === 'runnable' && isEnabled(task)) return;
+      if (canMove(task)) return;
       const by = blockers(task).map((b) => this.tasks.indexOf(b));
       waits.push({ task: t, what: this.describe(nextOf(task)), by: by.filter((b) => b >= 0) });
     });

@@ -15,12 +15,13 @@ import {
   exploring,
   LOCK,
   newObjectKey,
+  stableKey,
   touch,
   TRYFAIL,
   TRYLOCK,
   UNLOCK,
 } from './point.ts';
-import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
+import { type Announced, currentOrNull, type Task, type WaitTarget } from './task.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 export interface BitLockable {
@@ -34,6 +35,10 @@ export interface BitLockable {
   wake?(): void;
 }
 
+/** One that is made when first needed is known by its wait queue, whoever makes it. */
+const madeKey = (bit: BitLockable): number =>
+  exploring ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
+
 /** What a bit has no room for: its identity and its owner. Checked builds only. */
 class BitShadow implements Announced, WaitTarget {
   private readonly made: number;
@@ -41,7 +46,7 @@ class BitShadow implements Announced, WaitTarget {
   readonly bit: BitLockable;
   owner: Task | null = null;
   constructor(name: string, bit: BitLockable) {
-    this.made = bit.sharedKey === undefined ? newObjectKey() : 0;
+    this.made = bit.sharedKey === undefined ? madeKey(bit) : 0;
     this.name = name;
     this.bit = bit;
   }
@@ -89,8 +94,9 @@ export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void>
   if (CHECKED) lockdepWant(b.lockClass ?? cls, subclass, EXCLUSIVE, b);
   if (CHECKED && exploring) yield announce(LOCK, shadowOf(b, cls));
   while (b.lockBit) {
-    b.lockWait.prepare(cls.name);
-    if (CHECKED) currentTask().waitsFor = shadowOf(b, cls); // Names the holder; the queue cannot.
+    // The shadow knows the holder; the queue cannot.
+    if (CHECKED) b.lockWait.prepare(cls.name, shadowOf(b, cls));
+    else b.lockWait.prepare(cls.name);
     yield SLEEP;
   }
   take(b, cls, subclass);
@@ -98,12 +104,12 @@ export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void>
 
 /** @context Outside of tasks too. */
 export function unlockBit(b: BitLockable, cls: LockClass): void {
+  if (CHECKED && exploring) touch(UNLOCK, shadowOf(b, cls)); // Before the look, as in a mutex.
   assert(b.lockBit, 'unlock of a bit that is not locked');
   if (CHECKED) {
     const shadow = shadowOf(b, cls);
     lockdepRelease(cls, b, EXCLUSIVE, shadow.owner);
     shadow.owner = null;
-    if (exploring) touch(UNLOCK, shadow);
   }
   b.lockBit = false;
   if (b.wake) b.wake();
@@ -116,7 +122,7 @@ export function unlockBit(b: BitLockable, cls: LockClass): void {
  */
 export function* waitBit(b: BitLockable, cls: LockClass): Op<void> {
   if (CHECKED) lockdepWant(b.lockClass ?? cls, 0, EXCLUSIVE, b);
-  yield* b.lockWait.waitFor(() => !b.lockBit, cls.name);
+  yield* b.lockWait.waitFor(() => !b.lockBit, cls.name, CHECKED ? shadowOf(b, cls) : undefined);
 }
 
 /** From here on the lock is the I/O's: its completion unlocks. @context The holder. */

@@ -138,7 +138,8 @@ export function takeFootprint(): Wait[] {
 const stable = new Map<string, number>();
 /**
  * Identity for an object that whoever needs it first makes (a wait queue, the mapping of an inode):
- * from what it belongs to, not from its maker, so that it is one object in every schedule.
+ * from what it belongs to, never from its maker. With one id in one schedule and another in the
+ * next, two steps on it would pass for independent.
  */
 export function stableKey(name: string, ...of: readonly number[]): number {
   const text = `${name} ${of.join(' ')}`;
