@@ -37,7 +37,7 @@ export interface BitLockable {
 
 /** One that is made when first needed is known by its wait queue, whoever makes it. */
 const madeKey = (bit: BitLockable): number =>
-  exploring ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
+  CHECKED && exploring ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
 
 /** What a bit has no room for: its identity and its owner. Checked builds only. */
 class BitShadow implements Announced, WaitTarget {

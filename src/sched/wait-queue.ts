@@ -98,15 +98,17 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
    * @param still  false from when the task has done its part and a device must do the rest
    */
   begin(what: string, still = always): void {
-    if (!CHECKED) return;
-    if (exploring) touch(WRITE, this);
-    (this.underWay ??= new Map()).set(what, new UnderWay(what, currentOrNull(), still));
+    if (CHECKED) {
+      if (exploring) touch(WRITE, this);
+      (this.underWay ??= new Map()).set(what, new UnderWay(what, currentOrNull(), still));
+    }
   }
   /** The flag goes; a wake follows. */
   end(what: string): void {
-    if (!CHECKED) return;
-    if (exploring) touch(WRITE, this);
-    this.underWay?.delete(what);
+    if (CHECKED) {
+      if (exploring) touch(WRITE, this);
+      this.underWay?.delete(what);
+    }
   }
   /** The flag is looked at, outside of waitFor(). */
   look(): void {
