@@ -13,7 +13,12 @@ export interface Ending {
 /** The system until nobody can move, or nobody should. @param limit  steps */
 export function runOnce(system: System, search: Search, limit: number): Ending {
   system.start(search);
-  for (let steps = 0; ; steps++) {
+  let steps = 0;
+  for (let task; (task = search.settled?.() ?? ABANDON) !== ABANDON; steps++) {
+    system.step(task);
+    search.stepped(system, task);
+  }
+  for (; ; steps++) {
     const enabled = system.enabled();
     if (enabled === 0) return { failure: system.judge(), abandoned: false, steps };
     if (steps === limit) {
