@@ -239,10 +239,9 @@ export class Dpor implements Search {
   }
 
   protected raceOf(at: number): void {
-    for (const i of this.races.immediate(at)) {
-      this.raced++;
-      this.reverse(i, at);
-    }
+    const count = this.races.immediate(at);
+    this.raced += count;
+    for (let k = 0; k < count; k++) this.reverse(this.races.found[k]!, at);
   }
 
   private room(): void {

@@ -26,32 +26,35 @@ function neverBoth(later: number, earlier: number): boolean {
 }
 
 export class Races {
+  /** What `immediate()` found. */
+  found = new Int32Array(64);
   private readonly trace: Trace;
-  private found: number[] = [];
+  private count = 0;
 
   constructor(trace: Trace) {
     this.trace = trace;
   }
 
   /**
-   * Steps in an immediate race with step `at`, newest first. `at` may be the step that the trace
-   * pretends. A release is never in a race with an acquire: the acquire before it is.
+   * Steps in an immediate race with step `at`, newest first, into `found`. `at` may be the step
+   * that the trace pretends. A release is never in a race with an acquire: the acquire before it
+   * is. @returns how many
    */
-  immediate(at: number): readonly number[] {
+  immediate(at: number): number {
     const { trace } = this;
-    this.found.length = 0;
+    this.count = 0;
     this.collect(at, trace.op[at]!);
     const more = trace.more[at]!;
     if (more !== null) {
       for (const x of more) this.collect(at, x);
       // What was found on one object may lie before what was found on the next.
-      if (this.found.length > 1) return this.nearest();
+      if (this.count > 1) this.count = this.nearest();
     }
-    return this.found.length === 0 ? this.found : this.found.slice();
+    return this.count;
   }
 
   private collect(at: number, x: Wait): void {
-    const { trace, found } = this;
+    const { trace } = this;
     const log = trace.logOf(x);
     const task = trace.task[at]!;
     const kind = kindOf(x);
@@ -67,18 +70,37 @@ export class Races {
         continue;
       }
       if (neverBoth(kind, other)) continue;
-      if (found.some((f) => (f < i ? false : trace.isBefore(i, f)))) {
+      if (this.isCovered(i)) {
         if (writes) return;
         continue;
       }
-      found.push(i);
+      this.add(i);
       if (writes && other !== UNLOCK) return;
     }
   }
 
-  /** Those with no other of them after them. */
-  private nearest(): number[] {
-    const { trace, found } = this;
-    return found.filter((i) => !found.some((f) => f > i && trace.isBefore(i, f)));
+  private add(i: number): void {
+    if (this.count === this.found.length) {
+      const more = new Int32Array(this.count * 2);
+      more.set(this.found);
+      this.found = more;
+    }
+    this.found[this.count++] = i;
+  }
+
+  /** Has step `i`, or one after it, been found? */
+  private isCovered(i: number): boolean {
+    for (let k = 0; k < this.count; k++) {
+      if (this.found[k]! >= i && this.trace.isBefore(i, this.found[k]!)) return true;
+    }
+    return false;
+  }
+
+  /** Keeps those with no other of them after them. @returns how many */
+  private nearest(): number {
+    const all = this.found.slice(0, this.count);
+    const near = all.filter((i) => !all.some((f) => f > i && this.trace.isBefore(i, f)));
+    this.found.set(near);
+    return near.length;
   }
 }
