@@ -37,7 +37,7 @@ import { insertSequence, leaf, type WakeupNode } from './wakeup-tree.ts';
 export type DporMode = 'optimal' | 'source';
 
 /** A free choice of data: which outcomes have been tried, beginning with `first`. */
-interface Choice {
+export interface Choice {
   readonly below: number;
   readonly first: number;
   tried: number;
@@ -48,9 +48,9 @@ const valueOf = (c: Choice): number => (c.first + c.tried) % c.below;
 
 const sayOp = (op: Wait): string => `${kindNames[kindOf(op)]} of object ${objectOf(op)}`;
 
-const WIDE = 32;
-const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
-const has = (mask: number, task: number): boolean => ((mask >>> task) & 1) !== 0;
+export const WIDE = 32;
+export const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
+export const has = (mask: number, task: number): boolean => ((mask >>> task) & 1) !== 0;
 
 export interface DporOptions {
   readonly mode?: DporMode;
@@ -76,20 +76,22 @@ export class Dpor implements Search {
   protected readonly wanted: number[] = [0];
   protected readonly able: number[] = [];
   protected readonly tree: (WakeupNode[] | null)[] = [null];
-  private readonly footOp: Wait[] = [];
-  private readonly footMore: (readonly Wait[] | null)[] = [];
+  protected readonly footOp: Wait[] = [];
+  protected readonly footMore: (readonly Wait[] | null)[] = [];
 
   private readonly faults: number;
   /** By step; null: nothing is known of it. */
-  private readonly plans: (Choice[] | null)[] = [];
+  protected readonly plans: (Choice[] | null)[] = [];
   private spent = 0;
   private picked = 0;
   /** Steps taken in this execution, and how many of them are a repetition. */
-  private at = 0;
+  protected at = 0;
   private from = 0;
+  /** Depths before it are somebody else's: see part.ts. */
+  protected root = 0;
 
   protected readonly detour = new Detour(this.trace);
-  private steps = new Int32Array(1024);
+  protected steps = new Int32Array(1024);
 
   constructor(options: DporOptions = {}) {
     this.mode = options.mode ?? 'optimal';
@@ -285,13 +287,23 @@ export class Dpor implements Search {
 
   /** Wakeup trees: the detour must be among the sequences to be tried, unless it is known. */
   protected addToTree(i: number): void {
-    const { detour, trace, footOp, footMore } = this;
+    if (!this.isKnown(i)) this.plant(i);
+  }
+
+  /** Has what begins like the detour been explored, with a task first that sleeps or is done? */
+  private isKnown(i: number): boolean {
+    const { detour, footOp, footMore } = this;
     let known = this.sleep[i]! | this.done[i]!;
     while (known !== 0) {
       const q = lowest(known);
       known &= known - 1;
-      if (detour.mayBegin(q, footOp[i * WIDE + q]!, footMore[i * WIDE + q]!)) return;
+      if (detour.mayBegin(q, footOp[i * WIDE + q]!, footMore[i * WIDE + q]!)) return true;
     }
+    return false;
+  }
+
+  protected plant(i: number): void {
+    const { detour, trace } = this;
     const list = (this.tree[i] ??= [leaf(trace.task[i]!, trace.op[i]!, trace.more[i]!)]);
     const needed = detour.list(this.steps);
     insertSequence(list, trace, this.steps, detour.length, needed);
@@ -300,7 +312,7 @@ export class Dpor implements Search {
   /** To the deepest step where something is left to be tried. */
   private next(): boolean {
     const { trace } = this;
-    for (let d = trace.length - 1; d >= 0; d--) {
+    for (let d = trace.length - 1; d >= this.root; d--) {
       this.remember(d);
       const again = this.turnOdometer(d);
       if (again || this.another(d)) {

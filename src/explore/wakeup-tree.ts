@@ -8,6 +8,9 @@ import type { Wait } from '../sched/op.ts';
 import type { Step } from './system.ts';
 import { footprintsClash, type Trace } from './trace.ts';
 
+/** Steps by number, in columns. */
+export type Columns = Pick<Trace, 'task' | 'op' | 'more' | 'choices'>;
+
 export interface WakeupNode extends Step {
   op: Wait;
   more: readonly Wait[] | null;
@@ -30,7 +33,7 @@ const FIRST = -1;
  * index; or FIRST. (It is a weak initial: the first, or independent of all that stands before it.)
  * @param steps  numbers of steps of `trace`, in order; the first `count` count
  */
-function obstacle(trace: Trace, steps: Int32Array, count: number, next: WakeupNode): number {
+function obstacle(trace: Columns, steps: Int32Array, count: number, next: WakeupNode): number {
   for (let a = 0; a < count; a++) {
     const e = steps[a]!;
     if (trace.task[e] === next.task) return FIRST;
@@ -52,7 +55,7 @@ const sameChoices = (a: readonly number[] | null, b: readonly number[] | null): 
  */
 export function insertSequence(
   list: WakeupNode[],
-  trace: Trace,
+  trace: Columns,
   steps: Int32Array,
   count: number,
   needed: number,
