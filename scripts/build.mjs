@@ -11,6 +11,7 @@ import { build } from 'esbuild';
 const ENTRIES = [
   'src/index.ts',
   'src/cli/main.ts',
+  'src/cli/explore-worker.ts',
   'src/explore/index.ts',
   'bench/main.ts',
   'bench/explore-program.ts',
