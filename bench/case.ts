@@ -47,20 +47,42 @@ export interface Footprint extends Described {
   measure(stage: Stage): number | Promise<number>;
 }
 
-export type Case = Duel | Footprint;
+/** Time against figures that were taken elsewhere, since the peers cannot be had here. */
+export interface Quoted extends Described {
+  readonly kind: 'quoted';
+  /** Milliseconds, by peer. */
+  readonly peers: Readonly<Record<string, number>>;
+  readonly goal: number;
+  readonly rounds: number;
+  run(): void;
+}
+
+/** How much gets done in a second, against what should. */
+export interface Rate extends Described {
+  readonly kind: 'rate';
+  readonly unit: string;
+  /** At least. */
+  readonly goal: number;
+  readonly rounds: number;
+  measure(): number;
+}
+
+export type Case = Duel | Footprint | Quoted | Rate;
 
 /** What came out of one case. */
 export interface Row {
   readonly case: string;
   readonly title: string;
-  readonly unit: 'ms' | 'us' | 'MiB';
-  /** Absent for memory, which stands against a limit. */
+  readonly unit: string;
+  /** Absent for memory and rates, which stand against a limit. */
   readonly peer?: string;
+  /** The peer's time was not taken here. */
+  readonly quoted?: true;
   /** The peer's file system. */
   readonly on?: string;
   readonly ours?: Sample;
   readonly theirs?: Sample;
-  /** Our time by theirs, or our memory by the limit. */
+  /** Our time by theirs, our memory by the limit, or the rate there should be by ours. */
   readonly ratio?: number;
   readonly goal: number;
   readonly met?: boolean;

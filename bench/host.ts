@@ -52,17 +52,20 @@ export function needTool(tool: string): void {
   if (spawnSync(tool, ['-V'], { env }).error) throw new Missing(`${tool} is not installed`);
 }
 
-/** Run to the end, quietly. @throws Error with what the command said, unless its status is 0 */
-export function run(command: string, args: readonly string[]): void {
-  const child = spawnSync(command, args, { env, encoding: 'utf8', maxBuffer: 2 ** 28 });
+/**
+ * Run to the end, quietly. @returns what it printed
+ * @throws Error with what the command said, unless its status is 0
+ */
+export function run(command: string, args: readonly string[], cwd?: string): string {
+  const child = spawnSync(command, args, { env, cwd, encoding: 'utf8', maxBuffer: 2 ** 28 });
   if (child.error) throw child.error;
-  if (child.status === 0) return;
+  if (child.status === 0) return child.stdout;
   const status = child.status ?? child.signal ?? '?';
   throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${child.stderr.trim()}`);
 }
 
 /** The folder of package.json, wherever the bundle put this file. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json'))) {
     const up = dirname(dir);
@@ -88,6 +91,17 @@ export function needCommand(name: string): void {
 /** `foliofs ...` in a process of its own, as a person would run it. */
 export function foliofs(args: readonly string[]): void {
   run(process.execPath, [ourCommand(), ...args]);
+}
+
+/**
+ * Explore a model program in a process of its own.
+ * @throws Missing; Error it has another number of behaviours
+ */
+export function exploreProgram(program: readonly (string | number)[], traces: number): void {
+  const main = join(packageRoot(), 'dist/bench/explore-program.js');
+  if (!existsSync(main)) throw new Missing('dist/bench/explore-program.js is not built');
+  const found = run(process.execPath, [main, ...program.map(String)]).trim();
+  if (found !== String(traces)) throw new Error(`${program.join(' ')}: ${found}, not ${traces}`);
 }
 
 /**

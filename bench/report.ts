@@ -4,7 +4,7 @@
 import type { Row } from './case.ts';
 import { type Machine, startTime } from './host.ts';
 
-const COLUMNS = [13, 20, 12, 8, 12, 8, 7, 7] as const;
+const COLUMNS = [24, 20, 12, 8, 12, 8, 7, 7] as const;
 const NAMES = ['case', 'peer', 'ours', '+-', 'peer takes', '+-', 'ratio', 'goal'];
 
 const cells = (texts: readonly string[]): string =>
@@ -32,17 +32,17 @@ export function line(row: Row): string {
   if (!ours || ratio === undefined) return `${cells([row.case])} left out: ${row.missing ?? '?'}`;
   const verdict = row.met ? 'met' : 'MISSED';
   if (!theirs) {
-    const limit = `limit ${goal} MiB`;
+    const limit = unit === 'MiB' ? `limit ${goal} MiB` : `at least ${goal} ${unit}`;
     const blank = ['', '', ''];
     return `${cells([row.case, limit, `${number(ours.median)} ${unit}`, ...blank, number(ratio), '1.00'])}  ${verdict}`;
   }
   const columns = [
     row.case,
-    row.peer ?? '',
-    `${number(ours.median)} ${unit}`,
+    `${row.peer ?? ''}${row.quoted ? ', quoted' : ''}`,
+    `${number(row.quoted ? ours.min : ours.median)} ${unit}`,
     percent(ours.spread),
     `${number(theirs.median)} ${unit}`,
-    percent(theirs.spread),
+    row.quoted ? '' : percent(theirs.spread),
     number(ratio),
     number(goal),
   ];

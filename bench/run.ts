@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { build } from './cases/build.ts';
 import { checkEmpty, checkTree } from './cases/check.ts';
 import { create } from './cases/create.ts';
+import { explorers, exploreRates, spins } from './cases/explore.ts';
 import { lookup, lookupRandom } from './cases/lookup.ts';
 import { memoryBuild, memoryCheck, memoryNames } from './cases/memory.ts';
 import { mkfs, mkfsCall } from './cases/mkfs.ts';
 import { read1m, read4k, read4kWide } from './cases/read.ts';
-import { type Case, Missing, type Row, type Stage } from './case.ts';
+import { type Case, type Duel, Missing, type Quoted, type Row, type Stage } from './case.ts';
 import { ground, machine } from './host.ts';
-import { compare, type Sample } from './measure.ts';
+import { compare, type Sample, sampleOf } from './measure.ts';
 import { heading, line } from './report.ts';
 
 export const cases: readonly Case[] = [
@@ -30,6 +31,9 @@ export const cases: readonly Case[] = [
   memoryBuild,
   memoryCheck,
   memoryNames,
+  ...explorers,
+  ...spins,
+  ...exploreRates,
 ];
 
 export interface BenchOptions {
@@ -52,9 +56,11 @@ export async function runBench(names: readonly string[], options: BenchOptions):
   const rows: Row[] = [];
   try {
     for (const one of chosen) {
-      const row = await runCase(one, { dir: join(scratch, one.id), quick: options.quick }, type);
-      rows.push(row);
-      print(options.json ? JSON.stringify(row) : line(row));
+      const stage = { dir: join(scratch, one.id), quick: options.quick };
+      for (const row of await runCase(one, stage, type)) {
+        rows.push(row);
+        print(options.json ? JSON.stringify(row) : line(row));
+      }
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -62,44 +68,77 @@ export async function runBench(names: readonly string[], options: BenchOptions):
   return rows;
 }
 
+/** A name stands for a case, or for all whose names go on with a dash: `explore`. */
 function choose(names: readonly string[]): readonly Case[] {
   if (names.length === 0) return cases;
   const known = cases.map(({ id }) => id).join(', ');
-  return names.map((name) => {
-    const found = cases.find(({ id }) => id === name);
-    if (!found) throw new RangeError(`no case ${name}; there are ${known}`);
+  return names.flatMap((name) => {
+    const exact = cases.filter(({ id }) => id === name);
+    const found = exact.length > 0 ? exact : cases.filter(({ id }) => id.startsWith(`${name}-`));
+    if (found.length === 0) throw new RangeError(`no case ${name}; there are ${known}`);
     return found;
   });
 }
 
-async function runCase(one: Case, stage: Stage, on: string): Promise<Row> {
+async function runCase(one: Case, stage: Stage, on: string): Promise<Row[]> {
   const { id, title, goal } = one;
-  const head = { case: id, title, goal, ...(one.kind === 'duel' ? { peer: one.peer, on } : {}) };
+  const head = { case: id, title, goal };
   mkdirSync(stage.dir);
   try {
-    if (one.kind === 'duel') {
-      const operations = one.operations(stage.quick);
-      const sides = await one.setup(stage);
-      try {
-        const c = compare(sides, stage.quick ? 3 : one.rounds);
-        const unit = operations > 1 ? 'us' : 'ms';
-        const scale = operations > 1 ? 1000 / operations : 1;
-        const ours = scaled(c.ours, scale);
-        const theirs = scaled(c.theirs, scale);
-        return { ...head, unit, ours, theirs, ratio: c.ratio, met: c.ratio <= goal };
-      } finally {
-        sides.done?.();
+    switch (one.kind) {
+      case 'duel':
+        return [await runDuel(one, stage, { ...head, peer: one.peer, on })];
+      case 'quoted':
+        return runQuoted(one, stage, head);
+      case 'rate': {
+        const ours = sampleOf(Array.from({ length: stage.quick ? 3 : one.rounds }, one.measure));
+        const ratio = goal / ours.median;
+        return [{ ...head, unit: one.unit, ours, ratio, met: ratio <= 1 }];
+      }
+      case 'footprint': {
+        const peak = await one.measure(stage);
+        const ours = { median: peak, min: peak, spread: 0 };
+        return [{ ...head, unit: 'MiB', ours, ratio: peak / goal, met: peak <= goal }];
       }
     }
-    const peak = await one.measure(stage);
-    const ours = { median: peak, min: peak, spread: 0 };
-    return { ...head, unit: 'MiB', ours, ratio: peak / goal, met: peak <= goal };
   } catch (e) {
     if (!(e instanceof Missing)) throw e;
-    return { ...head, unit: one.kind === 'duel' ? 'ms' : 'MiB', missing: e.message };
+    return [{ ...head, unit: one.kind === 'footprint' ? 'MiB' : 'ms', missing: e.message }];
   } finally {
     rmSync(stage.dir, { recursive: true, force: true });
   }
+}
+
+type Head = Pick<Row, 'case' | 'title' | 'goal'> & Partial<Pick<Row, 'peer' | 'on'>>;
+
+async function runDuel(one: Duel, stage: Stage, head: Head): Promise<Row> {
+  const operations = one.operations(stage.quick);
+  const sides = await one.setup(stage);
+  try {
+    const c = compare(sides, stage.quick ? 3 : one.rounds);
+    const unit = operations > 1 ? 'us' : 'ms';
+    const scale = operations > 1 ? 1000 / operations : 1;
+    const ours = scaled(c.ours, scale);
+    const theirs = scaled(c.theirs, scale);
+    return { ...head, unit, ours, theirs, ratio: c.ratio, met: c.ratio <= one.goal };
+  } finally {
+    sides.done?.();
+  }
+}
+
+/** A figure of another day knows no rounds: our best time, as theirs was the best of three. */
+function runQuoted(one: Quoted, stage: Stage, head: Head): Row[] {
+  const times = Array.from({ length: stage.quick ? 1 : one.rounds }, () => {
+    const start = performance.now();
+    one.run();
+    return performance.now() - start;
+  });
+  const ours = sampleOf(times);
+  return Object.entries(one.peers).map(([peer, ms]) => {
+    const ratio = ours.min / ms;
+    const theirs = { median: ms, min: ms, spread: 0 };
+    return { ...head, peer, quoted: true, unit: 'ms', ours, theirs, ratio, met: ratio <= one.goal };
+  });
 }
 
 const scaled = (s: Sample, by: number): Sample => ({

@@ -8,7 +8,14 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'src/explore/index.ts', 'bench/main.ts'];
+const ENTRIES = [
+  'src/index.ts',
+  'src/cli/main.ts',
+  'src/cli/explore-worker.ts',
+  'src/explore/index.ts',
+  'bench/main.ts',
+  'bench/explore-program.ts',
+];
 const entryPoints = ENTRIES.filter((file) => existsSync(file)).map((file) => ({
   in: file,
   out: file.replace(/^src\/|\.ts$/g, ''),

@@ -20,31 +20,37 @@
  * Invariants
  *  D-1  A task in `sleep` or `done` of a depth has been explored from there, with every outcome of
  *       its choices; its footprint is remembered and still true.
- *  D-2  `tree[d][0]` is the child being explored; the others wait.
+ *  D-2  `tree[d][0]` is the child being explored; the others wait. Without a list, the child that
+ *       was chosen freely is the only one.
  *  D-3  Only races of steps from `from` on are looked at: the others are on the list already.
  */
 import { assert } from '../base/assert.ts';
 import type { Wait } from '../sched/op.ts';
 import { kindNames, kindOf, objectOf } from '../sched/point.ts';
-import { FREE, NEVER, Races } from './races.ts';
+import { Detour, FREE, NEVER } from './detour.ts';
+import { Races } from './races.ts';
 import { ABANDON, type Search } from './search.ts';
 import { NONE, type System } from './system.ts';
 import { footprintsClash, Trace } from './trace.ts';
-import { insertSequence, isWeakInitial, leaf, type WakeupNode } from './wakeup-tree.ts';
+import { insertSequence, leaf, type WakeupNode } from './wakeup-tree.ts';
 
 export type DporMode = 'optimal' | 'source';
 
 /** A free choice of data: which outcomes have been tried, beginning with `first`. */
-interface Choice {
+export interface Choice {
   readonly below: number;
   readonly first: number;
   tried: number;
 }
+/** Of a step that has not asked for anything. */
+const NO_PLAN: Choice[] = [];
 const valueOf = (c: Choice): number => (c.first + c.tried) % c.below;
 
-const WIDE = 32;
-const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
-const has = (mask: number, task: number): boolean => ((mask >>> task) & 1) !== 0;
+const sayOp = (op: Wait): string => `${kindNames[kindOf(op)]} of object ${objectOf(op)}`;
+
+export const WIDE = 32;
+export const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
+export const has = (mask: number, task: number): boolean => ((mask >>> task) & 1) !== 0;
 
 export interface DporOptions {
   readonly mode?: DporMode;
@@ -70,43 +76,54 @@ export class Dpor implements Search {
   protected readonly wanted: number[] = [0];
   protected readonly able: number[] = [];
   protected readonly tree: (WakeupNode[] | null)[] = [null];
-  private readonly footOp: Wait[] = [];
-  private readonly footMore: (readonly Wait[] | null)[] = [];
+  protected readonly footOp: Wait[] = [];
+  protected readonly footMore: (readonly Wait[] | null)[] = [];
 
   private readonly faults: number;
-  private readonly plans: Choice[][] = [];
+  /** By step; null: nothing is known of it. */
+  protected readonly plans: (Choice[] | null)[] = [];
   private spent = 0;
   private picked = 0;
   /** Steps taken in this execution, and how many of them are a repetition. */
-  private at = 0;
+  protected at = 0;
   private from = 0;
+  /** Depths before it are somebody else's: see part.ts. */
+  protected root = 0;
 
-  protected kept = new Int32Array(1024);
+  protected readonly detour = new Detour(this.trace);
   protected steps = new Int32Array(1024);
-  protected readonly dropped: number[] = [];
 
   constructor(options: DporOptions = {}) {
     this.mode = options.mode ?? 'optimal';
     this.faults = options.faults ?? Infinity;
   }
 
+  settled(): number {
+    if (this.at >= this.from) return ABANDON;
+    this.prepare();
+    return this.trace.task[this.at]!;
+  }
+
+  /** The next step has not asked for anything yet. */
+  private prepare(): void {
+    this.picked = 0;
+    if (this.at === 0) this.spent = 0;
+  }
+
   choose(system: System, enabled: number): number {
     const d = this.at;
-    this.picked = 0;
-    if (d === 0) {
-      this.spent = 0;
-      if (this.trace.length === 0) this.trace.begin(system.count);
-    }
-    if (d < this.from) return this.trace.task[d]!;
+    this.prepare();
+    if (this.trace.length === 0) this.trace.begin(system.count);
+    if (d > 0 && d === this.from && enabled !== this.able[d]) this.strayed('who can move', d);
     this.able[d] = enabled;
-    const task = this.mode === 'optimal' ? this.byTree(system, enabled) : this.bySet(enabled);
-    if (task !== ABANDON) this.plans[d] ??= [];
+    const task = this.mode === 'optimal' ? this.byTree(enabled) : this.bySet(enabled);
+    if (task !== ABANDON) this.plans[d] ??= NO_PLAN;
     else this.blocked++;
     return task;
   }
 
   /** As the tree says; at a leaf, whoever does not sleep. */
-  private byTree(system: System, enabled: number): number {
+  private byTree(enabled: number): number {
     const d = this.at;
     const list = this.tree[d] ?? null;
     while (list !== null && list.length > 0) {
@@ -120,14 +137,14 @@ export class Dpor implements Search {
     }
     if (list !== null && this.done[d] !== 0) return ABANDON;
     const task = this.anybody(enabled & ~this.sleep[d]!);
-    if (task !== ABANDON) this.tree[d] = [leaf(task, system.pending(task))];
+    this.tree[d] = null;
     return task;
   }
 
   private bySet(enabled: number): number {
     const d = this.at;
     const open = this.wanted[d]! & enabled & ~this.done[d]! & ~this.sleep[d]!;
-    if (open !== 0) return this.plans[d] !== undefined ? this.trace.task[d]! : lowest(open);
+    if (open !== 0) return this.plans[d] !== null ? this.trace.task[d]! : lowest(open);
     const task = this.anybody(enabled & ~this.sleep[d]!);
     if (task !== ABANDON) this.wanted[d] = 1 << task;
     return task;
@@ -146,8 +163,9 @@ export class Dpor implements Search {
   }
 
   pick(below: number): number {
-    const plan = this.plans[this.at]!;
     const n = this.picked++;
+    let plan = this.plans[this.at]!;
+    if (plan === NO_PLAN) this.plans[this.at] = plan = [];
     const known = plan[n];
     if (known === undefined || known.below === 0) {
       const allowed = this.spent < this.faults ? below : 1;
@@ -163,11 +181,11 @@ export class Dpor implements Search {
     const d = this.at++;
     const { trace } = this;
     if (d < this.from) {
-      if (system.op !== trace.op[d]) this.strayed(system, d);
+      if (system.op !== trace.op[d]) this.strayed(sayOp(system.op), d);
       return;
     }
     const plan = this.plans[d]!;
-    plan.length = this.picked;
+    if (plan.length > this.picked) plan.length = this.picked;
     const choices = plan.length === 0 ? null : plan.map(valueOf);
     trace.push(system, task, choices);
     this.sleep[d + 1] = this.stillAsleep(d);
@@ -179,7 +197,7 @@ export class Dpor implements Search {
       node.more = system.more;
     }
     this.tree[d + 1] = node !== undefined && node.children.length > 0 ? node.children : null;
-    delete this.plans[d + 1];
+    this.plans[d + 1] = null;
   }
 
   /** Who has been tried at depth `d`, and is independent of what was done there instead. */
@@ -199,10 +217,9 @@ export class Dpor implements Search {
     return asleep;
   }
 
-  private strayed(system: System, d: number): never {
-    const say = (op: Wait): string => `${kindNames[kindOf(op)]} of object ${objectOf(op)}`;
-    const [was, is] = [say(this.trace.op[d]!), say(system.op)];
-    assert(false, `step ${d} was ${was} and is ${is} now: the program is not deterministic`);
+  private strayed(what: string, d: number): never {
+    const was = d < this.from ? sayOp(this.trace.op[d]!) : 'another';
+    assert(false, `step ${d} was ${was}, now: ${what}; the program is not deterministic`);
   }
 
   ended(system: System): boolean {
@@ -224,102 +241,78 @@ export class Dpor implements Search {
   }
 
   protected raceOf(at: number): void {
-    for (const i of this.races.immediate(at)) {
-      this.raced++;
-      this.reverse(i, at);
-    }
+    const count = this.races.immediate(at);
+    this.raced += count;
+    for (let k = 0; k < count; k++) this.reverse(this.races.found[k]!, at);
   }
 
   private room(): void {
-    if (this.kept.length > this.trace.length) return;
-    this.kept = new Int32Array(this.trace.task.length);
+    if (this.steps.length > this.trace.length) return;
     this.steps = new Int32Array(this.trace.task.length);
   }
 
   /** See to it that step `at` is tried before step `i`, with which it is in a race. */
   protected reverse(i: number, at: number): void {
-    const { trace, kept } = this;
-    let count = 0;
-    for (let j = i + 1; j < at; j++) if (!trace.isBefore(i, j)) kept[count++] = j;
-    this.dropped.length = 0;
-    for (;;) {
-      const h = this.blocker(i, count, at);
-      if (h === FREE) break;
+    const { trace, detour } = this;
+    detour.begin(i, at);
+    for (let h = this.blocker(); h !== FREE; h = this.blocker()) {
       // Who waits for itself, or for what it came after, waits in any order.
       if (h === NEVER || trace.task[h] === trace.task[at] || trace.isPast(h, at)) return;
       if (h < i) {
         this.overtake(h, at);
         return;
       }
-      count = this.drop(h, count);
+      detour.drop(h);
     }
-    if (this.mode === 'source') this.addToSet(i, count, at);
-    else this.addToTree(i, this.sequence(i, count, at));
+    if (this.mode === 'source') this.addToSet(i, at);
+    else this.addToTree(i);
   }
 
-  protected blocker(i: number, count: number, at: number): number {
-    return this.races.blocker(i, this.kept, count, at);
+  protected blocker(): number {
+    return this.detour.blocker();
   }
   /** The lock is held since before the race: that holder is the one to overtake. */
   protected overtake(holder: number, at: number): void {
     this.reverse(holder, at);
   }
 
-  /** Without step `h` and what comes after it. */
-  private drop(h: number, count: number): number {
-    const { kept, trace } = this;
-    let left = 0;
-    for (let a = 0; a < count; a++) if (!trace.isBefore(h, kept[a]!)) kept[left++] = kept[a]!;
-    this.dropped.push(h);
-    return left;
-  }
-
-  /** Source sets: some first step of (kept steps, step `at`) must be among those to be tried. */
-  protected addToSet(i: number, count: number, at: number): void {
-    const { trace, kept } = this;
-    let [seen, initials] = [0, 0];
-    kept[count] = at;
-    for (let a = 0; a <= count; a++) {
-      const e = kept[a]!;
-      const t = trace.task[e]!;
-      if (has(seen, t)) continue;
-      seen |= 1 << t;
-      let first = true;
-      for (let b = 0; b < a && first; b++) first = !trace.clash(kept[b]!, e);
-      if (first) initials |= 1 << t;
-    }
+  /** Source sets: some first step of the detour must be among those to be tried. */
+  protected addToSet(i: number, at: number): void {
+    const initials = this.detour.initials();
     assert(initials !== 0, 'a sequence has a first step');
     if (((this.wanted[i]! | this.sleep[i]! | this.done[i]!) & initials) !== 0) return;
-    const t = trace.task[at]!;
+    const t = this.trace.task[at]!;
     this.wanted[i]! |= has(initials, t) ? 1 << t : initials & -initials;
   }
 
-  /** Kept steps, later ones that are independent of the race, step `at`. */
-  protected sequence(i: number, count: number, at: number): number {
-    const { trace, steps, dropped } = this;
-    for (let a = 0; a < count; a++) steps[a] = this.kept[a]!;
-    for (let j = at + 1; j < trace.length; j++) {
-      if (!trace.isBefore(i, j) && !dropped.some((h) => trace.isBefore(h, j))) steps[count++] = j;
-    }
-    steps[count++] = at;
-    return count;
+  /** Wakeup trees: the detour must be among the sequences to be tried, unless it is known. */
+  protected addToTree(i: number): void {
+    if (!this.isKnown(i)) this.plant(i);
   }
 
-  protected addToTree(i: number, count: number): void {
+  /** Has what begins like the detour been explored, with a task first that sleeps or is done? */
+  private isKnown(i: number): boolean {
+    const { detour, footOp, footMore } = this;
     let known = this.sleep[i]! | this.done[i]!;
     while (known !== 0) {
       const q = lowest(known);
       known &= known - 1;
-      const [op, more] = [this.footOp[i * WIDE + q]!, this.footMore[i * WIDE + q]!];
-      if (isWeakInitial(this.trace, this.steps, count, q, op, more)) return;
+      if (detour.mayBegin(q, footOp[i * WIDE + q]!, footMore[i * WIDE + q]!)) return true;
     }
-    insertSequence(this.tree[i]!, this.trace, this.steps, count);
+    return false;
+  }
+
+  protected plant(i: number): void {
+    const { detour, trace } = this;
+    const list = (this.tree[i] ??= [leaf(trace.task[i]!, trace.op[i]!, trace.more[i]!)]);
+    const needed = detour.list(this.steps);
+    insertSequence(list, trace, this.steps, detour.length, needed);
   }
 
   /** To the deepest step where something is left to be tried. */
   private next(): boolean {
     const { trace } = this;
-    for (let d = trace.length - 1; d >= 0; d--) {
+    for (let d = trace.length - 1; d >= this.root; d--) {
       this.remember(d);
       const again = this.turnOdometer(d);
       if (again || this.another(d)) {
@@ -340,7 +333,8 @@ export class Dpor implements Search {
       if (c.tried + 1 === c.below) continue;
       plan.push({ ...c, tried: c.tried + 1 });
       if (this.mode === 'optimal') {
-        this.tree[d]![0] = leaf(this.trace.task[d]!, this.trace.op[d]!);
+        const { trace } = this;
+        (this.tree[d] ??= [])[0] = leaf(trace.task[d]!, trace.op[d]!, trace.more[d]!);
       }
       return true;
     }
@@ -361,11 +355,13 @@ export class Dpor implements Search {
   /** Step `d` is done with; is there another task to be tried in its place? */
   private another(d: number): boolean {
     this.done[d]! |= 1 << this.trace.task[d]!;
-    delete this.plans[d];
+    this.plans[d] = null;
     if (this.mode === 'source') {
       return (this.wanted[d]! & this.able[d]! & ~this.done[d]! & ~this.sleep[d]!) !== 0;
     }
-    this.tree[d]!.shift();
-    return this.tree[d]!.length > 0;
+    const list = this.tree[d]!;
+    if (list === null) return false;
+    list.shift();
+    return list.length > 0;
   }
 }

@@ -68,6 +68,9 @@ export const prep = (o: number): Wait => operation(PREP, o);
 export const sched = (o: number): Wait => operation(SCHED, o);
 export const wake = (o: number): Wait => operation(WAKE, o);
 
+const WAITING = (1 << LOCK) | (1 << RDLOCK) | (1 << SCHED);
+const mayWait = (x: Wait): boolean => ((WAITING >>> kindOf(x)) & 1) !== 0;
+
 export class ProgramSystem<S> implements System {
   op = NONE;
   readonly more = null;
@@ -84,6 +87,9 @@ export class ProgramSystem<S> implements System {
   private readonly readers: Int32Array;
   private readonly queued: Int32Array;
   private readonly woken: Int32Array;
+  /** By lock: whose next step may have to wait for it. */
+  private readonly asking: Int32Array;
+  private able = 0;
   /** How often each task reads each lock. */
   private readonly reads: Uint8Array;
 
@@ -94,17 +100,20 @@ export class ProgramSystem<S> implements System {
     this.readers = new Int32Array(locks);
     this.queued = new Int32Array(locks);
     this.woken = new Int32Array(locks);
+    this.asking = new Int32Array(locks);
     this.reads = new Uint8Array(locks * 32);
   }
 
   start(chooser: Chooser): void {
     this.owner.fill(-1);
-    for (const a of [this.readers, this.queued, this.woken, this.reads]) a.fill(0);
+    const { readers, queued, woken, asking, reads } = this;
+    for (const a of [readers, queued, woken, asking, reads]) a.fill(0);
     this.depth = 0;
     this.state = this.program.init();
     this.tasks = this.program.tasks(this.state, chooser);
     this.count = this.tasks.length;
     this.live = 0;
+    this.able = 0;
     for (let t = 0; t < this.count; t++) this.advance(t, false);
     this.born = 0;
   }
@@ -117,13 +126,18 @@ export class ProgramSystem<S> implements System {
     } else {
       this.live |= 1 << task;
       this.next[task] = r.value;
+      if (mayWait(r.value)) this.asking[objectOf(r.value)]! |= 1 << task;
     }
+    this.look(task);
   }
 
   enabled(): number {
-    let able = 0;
-    for (let t = 0; t < this.count; t++) if (this.isEnabled(t)) able |= 1 << t;
-    return able;
+    return this.able;
+  }
+
+  private look(task: number): void {
+    if (this.isEnabled(task)) this.able |= 1 << task;
+    else this.able &= ~(1 << task);
   }
 
   private isEnabled(task: number): boolean {
@@ -145,8 +159,16 @@ export class ProgramSystem<S> implements System {
     const x = this.next[task]!;
     this.op = x;
     this.depth++;
-    const took = kindOf(x) >= LOCK ? this.perform(task, kindOf(x), objectOf(x)) : false;
-    this.advance(task, took);
+    if (kindOf(x) < LOCK) {
+      this.advance(task, false);
+      return;
+    }
+    const o = objectOf(x);
+    if (mayWait(x)) this.asking[o]! &= ~(1 << task);
+    this.advance(task, this.perform(task, kindOf(x), o));
+    for (let left = this.asking[o]!; left !== 0; left &= left - 1) {
+      this.look(31 - Math.clz32(left & -left));
+    }
   }
 
   private perform(task: number, kind: number, o: number): boolean {

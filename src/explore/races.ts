@@ -11,23 +11,12 @@ import {
   isReadLike,
   kindOf,
   LOCK,
-  PREP,
   RDLOCK,
   RDUNLOCK,
-  SCHED,
   TRYFAIL,
-  TRYLOCK,
-  TRYRDLOCK,
   UNLOCK,
-  WAKE,
-  WQUEUE,
 } from '../sched/point.ts';
 import type { Trace } from './trace.ts';
-
-/** An operation is possible where it was asked for. */
-export const FREE = -1;
-/** Somebody else must act first (a wake), and does not. */
-export const NEVER = -2;
 
 /** Two operations of one object that no state allows both: their order cannot be turned round. */
 function neverBoth(later: number, earlier: number): boolean {
@@ -37,32 +26,35 @@ function neverBoth(later: number, earlier: number): boolean {
 }
 
 export class Races {
+  /** What `immediate()` found. */
+  found = new Int32Array(64);
   private readonly trace: Trace;
-  private found: number[] = [];
+  private count = 0;
 
   constructor(trace: Trace) {
     this.trace = trace;
   }
 
   /**
-   * Steps in an immediate race with step `at`, newest first. `at` may be the step that the trace
-   * pretends. A release is never in a race with an acquire: the acquire before it is.
+   * Steps in an immediate race with step `at`, newest first, into `found`. `at` may be the step
+   * that the trace pretends. A release is never in a race with an acquire: the acquire before it
+   * is. @returns how many
    */
-  immediate(at: number): readonly number[] {
+  immediate(at: number): number {
     const { trace } = this;
-    this.found.length = 0;
+    this.count = 0;
     this.collect(at, trace.op[at]!);
     const more = trace.more[at]!;
     if (more !== null) {
       for (const x of more) this.collect(at, x);
       // What was found on one object may lie before what was found on the next.
-      if (this.found.length > 1) return this.nearest();
+      if (this.count > 1) this.count = this.nearest();
     }
-    return this.found.length === 0 ? this.found : this.found.slice();
+    return this.count;
   }
 
   private collect(at: number, x: Wait): void {
-    const { trace, found } = this;
+    const { trace } = this;
     const log = trace.logOf(x);
     const task = trace.task[at]!;
     const kind = kindOf(x);
@@ -78,105 +70,37 @@ export class Races {
         continue;
       }
       if (neverBoth(kind, other)) continue;
-      if (found.some((f) => (f < i ? false : trace.isBefore(i, f)))) {
+      if (this.isCovered(i)) {
         if (writes) return;
         continue;
       }
-      found.push(i);
+      this.add(i);
       if (writes && other !== UNLOCK) return;
     }
   }
 
-  /** Those with no other of them after them. */
-  private nearest(): number[] {
-    const { trace, found } = this;
-    return found.filter((i) => !found.some((f) => f > i && trace.isBefore(i, f)));
-  }
-
-  /**
-   * The newest step that keeps the operation which step `at` announced from being possible, in the
-   * execution that consists of the steps before `from` and then of `kept` (ascending, all of
-   * from..at-1); or FREE, or NEVER.
-   */
-  blocker(from: number, kept: Int32Array, count: number, at: number): number {
-    const x = this.trace.op[at]!;
-    const kind = kindOf(x);
-    if (kind === SCHED) return this.woken(from, kept, count, at) ? FREE : NEVER;
-    if (kind !== LOCK && kind !== RDLOCK) return FREE;
-    return this.holder(from, kept, count, at, kind === LOCK);
-  }
-
-  private holder(
-    from: number,
-    kept: Int32Array,
-    count: number,
-    at: number,
-    exclusive: boolean,
-  ): number {
-    const { trace } = this;
-    const log = trace.logOf(trace.op[at]!);
-    let owner = -1;
-    const reads = new Int32Array(32);
-    const reader = new Int32Array(32).fill(-1);
-    const queued = new Int32Array(32).fill(-1);
-    for (let z = 0, a = 0; z < log.at.length; z++) {
-      const e = log.at[z]!;
-      if (e >= at) break;
-      if (e >= from) {
-        while (a < count && kept[a]! < e) a++;
-        if (a >= count || kept[a] !== e) continue;
-      }
-      const t = trace.task[e]!;
-      switch (kindOf(log.op[z]!)) {
-        case LOCK:
-          owner = e;
-          queued[t] = -1;
-          break;
-        case TRYLOCK:
-          owner = e;
-          break;
-        case UNLOCK:
-          owner = -1;
-          break;
-        case RDLOCK:
-        case TRYRDLOCK:
-          if (reads[t]!++ === 0) reader[t] = e;
-          break;
-        case RDUNLOCK: {
-          const who = reads[t]! > 0 ? t : reads.findIndex((n) => n > 0); // Handed over.
-          if (who >= 0 && --reads[who]! === 0) reader[who] = -1;
-          break;
-        }
-        case DOWNGRADE:
-          owner = -1;
-          if (reads[t]!++ === 0) reader[t] = e;
-          break;
-        case WQUEUE:
-          queued[t] = e;
-          break;
-        default:
-      }
+  private add(i: number): void {
+    if (this.count === this.found.length) {
+      const more = new Int32Array(this.count * 2);
+      more.set(this.found);
+      this.found = more;
     }
-    const others = exclusive ? reader : queued;
-    for (let t = 0; t < 32; t++) if (others[t]! > owner) owner = others[t]!;
-    return owner;
+    this.found[this.count++] = i;
   }
 
-  private woken(from: number, kept: Int32Array, count: number, at: number): boolean {
-    const { trace } = this;
-    const log = trace.logOf(trace.op[at]!);
-    let state: 'away' | 'waiting' | 'woken' = 'away';
-    for (let z = 0, a = 0; z < log.at.length; z++) {
-      const e = log.at[z]!;
-      if (e >= at) break;
-      if (e >= from) {
-        while (a < count && kept[a]! < e) a++;
-        if (a >= count || kept[a] !== e) continue;
-      }
-      const kind = kindOf(log.op[z]!);
-      if (kind === PREP && trace.task[e] === trace.task[at]) state = 'waiting';
-      else if (kind === WAKE && state === 'waiting') state = 'woken';
+  /** Has step `i`, or one after it, been found? */
+  private isCovered(i: number): boolean {
+    for (let k = 0; k < this.count; k++) {
+      if (this.found[k]! >= i && this.trace.isBefore(i, this.found[k]!)) return true;
     }
-    return state === 'woken';
+    return false;
+  }
+
+  /** Keeps those with no other of them after them. @returns how many */
+  private nearest(): number {
+    const all = this.found.slice(0, this.count);
+    const near = all.filter((i) => !all.some((f) => f > i && this.trace.isBefore(i, f)));
+    this.found.set(near);
+    return near.length;
   }
 }

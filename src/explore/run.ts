@@ -15,7 +15,12 @@ export interface Ending {
 export function runOnce(system: System, search: Search, limit: number): Ending {
   const recent: Recent[] = [];
   system.start(search);
-  for (let steps = 0; ; steps++) {
+  let steps = 0;
+  for (let task; (task = search.settled?.() ?? ABANDON) !== ABANDON; steps++) {
+    system.step(task);
+    search.stepped(system, task);
+  }
+  for (; ; steps++) {
     const enabled = system.enabled();
     if (enabled === 0) return { failure: system.judge(), abandoned: false, steps };
     if (steps === limit) {

@@ -8,6 +8,11 @@ import type { Chooser, System } from './system.ts';
 export const ABANDON = -1;
 
 export interface Search extends Chooser {
+  /**
+   * The task to move, where that is settled whoever is enabled, since the step is a repetition; or
+   * ABANDON, and `choose()` is asked.
+   */
+  settled?(): number;
   /** The task to move: one of `enabled`, which is not empty; or ABANDON. */
   choose(system: System, enabled: number): number;
   /** `task` has moved; the footprint is in `system`. */

@@ -12,12 +12,14 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Wait } from '../sched/op.ts';
-import { dependent, isReadLike, kindOf, objectOf } from '../sched/point.ts';
+import { dependent, isReadLike, kindOf, objectOf, WQUEUE } from '../sched/point.ts';
 import { MAX_TASKS, type System } from './system.ts';
 
 export class ObjectLog {
   readonly at: number[] = [];
   readonly op: Wait[] = [];
+  /** A writer has stood in line here, in this execution or in one before. */
+  fair = false;
 }
 
 const grown = <T extends Int8Array | Int32Array>(a: T, length: number): T => {
@@ -42,6 +44,8 @@ export class Trace {
   /** Last step of each task, or the one that made it; -1: none. */
   private readonly last = new Int32Array(MAX_TASKS + 1).fill(-1);
   private readonly logs: (ObjectLog | undefined)[] = [];
+  /** Steps of each task, in order. */
+  private readonly steps: number[][] = Array.from({ length: MAX_TASKS + 1 }, () => []);
 
   /** Nothing has happened, and these tasks are there. */
   begin(count: number): void {
@@ -92,6 +96,7 @@ export class Trace {
     if (more !== null) for (const x of more) this.order(i, x);
     clock[base + task] = this.nth[i]!;
     this.last[task] = i;
+    this.steps[task]!.push(i);
     for (let t = 0, born = system.born; born !== 0; t++, born >>>= 1) {
       if ((born & 1) !== 0) this.last[t] = i;
     }
@@ -134,6 +139,7 @@ export class Trace {
     }
     log.at.push(i);
     log.op.push(x);
+    if (kindOf(x) === WQUEUE) log.fair = true;
   }
 
   logOf(x: Wait): ObjectLog {
@@ -148,6 +154,7 @@ export class Trace {
       if (more !== null) for (let k = more.length - 1; k >= 0; k--) this.unlog(more[k]!);
       this.unlog(this.op[i]!);
       this.last[this.task[i]!] = this.before[i]!;
+      this.steps[this.task[i]!]!.pop();
     }
   }
   private unlog(x: Wait): void {
@@ -166,9 +173,12 @@ export class Trace {
     return b >= 0 && this.isBefore(i, b);
   }
 
-  /** Do the footprints of two steps depend on each other? */
-  clash(i: number, j: number): boolean {
-    return footprintsClash(this.op[i]!, this.more[i]!, this.op[j]!, this.more[j]!);
+  /** The first step of `task` behind step `i`; -1: none. */
+  firstBehind(i: number, task: number): number {
+    const steps = this.steps[task]!;
+    let k = steps.length;
+    while (k > 0 && steps[k - 1]! > i) k--;
+    return steps[k] ?? -1;
   }
 }
 

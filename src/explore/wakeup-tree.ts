@@ -8,39 +8,38 @@ import type { Wait } from '../sched/op.ts';
 import type { Step } from './system.ts';
 import { footprintsClash, type Trace } from './trace.ts';
 
+/** Steps by number, in columns. */
+export type Columns = Pick<Trace, 'task' | 'op' | 'more' | 'choices'>;
+
 export interface WakeupNode extends Step {
   op: Wait;
   more: readonly Wait[] | null;
   children: WakeupNode[];
 }
 
-export const leaf = (task: number, op: Wait): WakeupNode => ({
+export const leaf = (task: number, op: Wait, more: readonly Wait[] | null): WakeupNode => ({
   task,
   op,
-  more: null,
+  more,
   choices: null,
   children: [],
 });
 
+/** It may come first. */
+const FIRST = -1;
+
 /**
- * Could `task`, whose next step has this footprint, as well come first in the sequence? (It is a
- * weak initial: the first of the sequence, or independent of all that stands before it there.)
+ * What keeps `task`, whose next step has this footprint, from coming first in the sequence: an
+ * index; or FIRST. (It is a weak initial: the first, or independent of all that stands before it.)
  * @param steps  numbers of steps of `trace`, in order; the first `count` count
  */
-export function isWeakInitial(
-  trace: Trace,
-  steps: Int32Array,
-  count: number,
-  task: number,
-  op: Wait,
-  more: readonly Wait[] | null,
-): boolean {
+function obstacle(trace: Columns, steps: Int32Array, count: number, next: WakeupNode): number {
   for (let a = 0; a < count; a++) {
     const e = steps[a]!;
-    if (trace.task[e] === task) return true;
-    if (footprintsClash(trace.op[e]!, trace.more[e]!, op, more)) return false;
+    if (trace.task[e] === next.task) return FIRST;
+    if (footprintsClash(trace.op[e]!, trace.more[e]!, next.op, next.more)) return a;
   }
-  return true;
+  return FIRST;
 }
 
 const sameChoices = (a: readonly number[] | null, b: readonly number[] | null): boolean =>
@@ -48,30 +47,43 @@ const sameChoices = (a: readonly number[] | null, b: readonly number[] | null): 
 
 /**
  * Make sure that a sequence which begins like this one will be explored.
+ *
+ * What is kept of it is as much as nobody who is tried before it could begin with; behind that the
+ * search is free, and still does nothing twice.
  * @param steps  as above; used up
+ * @param needed  so many steps are kept at least
  */
 export function insertSequence(
   list: WakeupNode[],
-  trace: Trace,
+  trace: Columns,
   steps: Int32Array,
   count: number,
+  needed: number,
 ): void {
-  let left = count;
   for (;;) {
-    const hit = list.find((c) => isWeakInitial(trace, steps, left, c.task, c.op, c.more));
+    let hit: WakeupNode | undefined;
+    for (const next of list) {
+      const at = obstacle(trace, steps, count, next);
+      if (at === FIRST) {
+        hit = next;
+        break;
+      }
+      needed = Math.max(needed, at + 1);
+    }
     if (hit === undefined) break;
     let at = 0;
-    while (at < left && trace.task[steps[at]!] !== hit.task) at++;
-    if (at < left) {
+    while (at < count && trace.task[steps[at]!] !== hit.task) at++;
+    if (at < count) {
       // Every outcome of that step's choices is explored there, this one by itself.
       if (!sameChoices(trace.choices[steps[at]!]!, hit.choices)) return;
-      steps.copyWithin(at, at + 1, left);
-      left--;
+      steps.copyWithin(at, at + 1, count);
+      count--;
+      if (at < needed) needed--;
     }
-    if (hit.children.length === 0 || left === 0) return;
+    if (hit.children.length === 0 || count === 0) return;
     list = hit.children;
   }
-  for (let a = 0; a < left; a++) {
+  for (let a = 0; a < needed; a++) {
     const e = steps[a]!;
     const node: WakeupNode = {
       task: trace.task[e]!,
