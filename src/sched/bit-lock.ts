@@ -98,12 +98,12 @@ export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void>
 
 /** @context Outside of tasks too. */
 export function unlockBit(b: BitLockable, cls: LockClass): void {
+  if (CHECKED && exploring) touch(UNLOCK, shadowOf(b, cls)); // Before the look, as in a mutex.
   assert(b.lockBit, 'unlock of a bit that is not locked');
   if (CHECKED) {
     const shadow = shadowOf(b, cls);
     lockdepRelease(cls, b, EXCLUSIVE, shadow.owner);
     shadow.owner = null;
-    if (exploring) touch(UNLOCK, shadow);
   }
   b.lockBit = false;
   if (b.wake) b.wake();

@@ -77,11 +77,9 @@ export class Mutex extends SharedObject implements Disposable, WaitTarget, Annou
   }
 
   unlock(): void {
+    if (CHECKED && exploring) touch(UNLOCK, this); // Before the look: a mistake depends on it too.
     assert(this.locked, 'unlock of a mutex that is not locked');
-    if (CHECKED) {
-      lockdepRelease(this.cls, this);
-      if (exploring) touch(UNLOCK, this);
-    }
+    if (CHECKED) lockdepRelease(this.cls, this);
     this.locked = false;
     this.owner = null;
     if (this.sleepers !== null) wakeFirst(this.sleepers);

@@ -125,21 +125,19 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
   }
 
   unlockShared(): void {
+    if (CHECKED && exploring) touch(RDUNLOCK, this); // Before the look: a mistake depends on it.
     assert(this.count > 0, 'unlockShared without a shared hold');
     if (CHECKED) {
       lockdepRelease(this.cls, this, SHARED);
       this.forgetReader();
-      if (exploring) touch(RDUNLOCK, this);
     }
     if (--this.count === 0 && this.sleepers !== null) this.handOver(this.sleepers);
   }
 
   unlockExclusive(): void {
+    if (CHECKED && exploring) touch(UNLOCK, this);
     assert(this.count === WRITER, 'unlockExclusive without an exclusive hold');
-    if (CHECKED) {
-      lockdepRelease(this.cls, this, EXCLUSIVE);
-      if (exploring) touch(UNLOCK, this);
-    }
+    if (CHECKED) lockdepRelease(this.cls, this, EXCLUSIVE);
     this.count = 0;
     this.owner = null;
     if (this.sleepers !== null) this.handOver(this.sleepers);
@@ -147,11 +145,11 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
 
   /** Exclusive becomes shared, without a moment in between. */
   downgrade(): void {
+    if (CHECKED && exploring) touch(DOWNGRADE, this);
     assert(this.count === WRITER, 'downgrade without an exclusive hold');
     if (CHECKED) {
       lockdepDowngrade(this);
       if (this.owner !== null) this.readers.push(this.owner);
-      if (exploring) touch(DOWNGRADE, this);
     }
     this.count = 1;
     this.owner = null;

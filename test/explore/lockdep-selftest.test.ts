@@ -1,0 +1,150 @@
+/**
+ * Goal: lockdep says what it should of the shapes that the kernel's own selftest has, from one
+ * execution in which the tasks run one after the other; and the explorer says of the same programs
+ * whether that can happen. Method: a table; what both say stands beside each program.
+ * @source lib/locking-selftest.c, for the names of the shapes
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { explore } from '../../src/explore/explore.ts';
+import { lockdep, resetLockdep } from '../../src/sched/lockdep.ts';
+import { type Family, lockdepSays, scenarioOf } from './lock-programs.ts';
+
+/** What the explorer finds: some schedule deadlocks, none does, another failure; -: not asked. */
+type Found = 'deadlock' | 'holds' | 'violation' | '-';
+type Row = readonly [shape: string, tasks: readonly string[], says: readonly string[], Found];
+
+const CIRCLE = ['circular order'];
+const TWICE = ['recursive locking'];
+
+/** Every kind of lock, held exclusively. */
+const orders: readonly Row[] = [
+  ['AA', ['A A -A -A'], TWICE, 'deadlock'],
+  ['AB AB', ['A B -B -A', 'A B -B -A'], [], 'holds'],
+  ['ABBA', ['A B -B -A', 'B A -A -B'], CIRCLE, 'deadlock'],
+  ['ABBCCA', ['A B -B -A', 'B C -C -B', 'C A -A -C'], CIRCLE, 'deadlock'],
+  ['ABCABC', ['A B -B -A', 'C A -A -C', 'B C -C -B'], CIRCLE, 'deadlock'],
+  ['ABBCCDDA', ['A B -B -A', 'B C -C -B', 'C D -D -C', 'D A -A -D'], CIRCLE, 'deadlock'],
+  ['ABCDBDDA', ['A B -B -A', 'C D -D -C', 'B D -D -B', 'D A -A -D'], CIRCLE, 'deadlock'],
+  ['ABCDBCDA', ['A B -B -A', 'C D -D -C', 'B C -C -B', 'D A -A -D'], CIRCLE, 'deadlock'],
+  ['ABBCAC', ['A B -B -A', 'B C -C -B', 'A C -C -A'], [], 'holds'],
+  ['unlock order', ['A B -A -B', 'A B -B -A'], [], 'holds'],
+  ['unlock order, then BA', ['A B -A -B', 'B A -A -B'], CIRCLE, 'deadlock'],
+  [
+    'hand over hand round the ring',
+    ['A B -A C -B -C', 'A B -A C -B -C', 'C A -A -C'],
+    CIRCLE,
+    'deadlock',
+  ],
+  ['double unlock', ['A -A -A'], ['assertion'], 'violation'],
+  ['release by another task', ['A', '-A'], ['held at the end', 'not held'], 'violation'],
+  ['left locked', ['A'], ['held at the end'], 'holds'],
+];
+
+/** The classes are in a circle, and yet nothing can happen: class-wise proof is too careful. */
+const falseAlarms: readonly Row[] = [
+  ['a gate lock around both orders', ['G A B -B -A -G', 'G B A -A -B -G'], CIRCLE, 'holds'],
+  ['other instances of the classes', ['A1 B1 -B1 -A1', 'B2 A2 -A2 -B2'], CIRCLE, 'holds'],
+  ['two instances, always in one order', ['A1 A2 -A2 -A1', 'A1 A2 -A2 -A1'], TWICE, 'holds'],
+  ['one alone goes hand over hand', ['A B -A C -B -C', 'C A -A -C'], CIRCLE, 'holds'],
+  ['both orders in one task', ['A B -B -A B A -A -B'], CIRCLE, 'holds'],
+];
+
+const nesting: readonly Row[] = [
+  ['two of a class, no rule', ['A1 A2 -A2 -A1', 'A2 A1 -A1 -A2'], TWICE, 'deadlock'],
+  ['parent and child by subclass', ['A1/1 A2 -A2 -A1', 'A1/1 A2 -A2 -A1'], [], 'holds'],
+  ['subclasses in a circle', ['A1/1 A2 -A2 -A1', 'A2 A1/1 -A1 -A2'], CIRCLE, 'deadlock'],
+  ['subclasses do not lie to the explorer', ['A1 A2/1 -A2 -A1', 'A2 A1/1 -A1 -A2'], [], 'deadlock'],
+  ['a rule by field, kept', ['N1 N2 -N2 -N1', 'N1 N2 -N2 -N1'], [], 'holds'],
+  ['a rule by field, violated', ['N1 N2 -N2 -N1', 'N2 N1 -N1 -N2'], ['nesting order'], 'deadlock'],
+  ['the one lock twice, in spite of a rule', ['N1 N1 -N1 -N1'], TWICE, 'deadlock'],
+];
+
+const tries: readonly Row[] = [
+  ['AB, B try A', ['A B -B -A', 'B ?A -A -B'], [], 'holds'],
+  ['try A B, BA', ['?A B -B -A', 'B A -A -B'], CIRCLE, 'deadlock'],
+  ['A try B C, CA', ['A ?B C -C -B -A', 'C A -A -C'], CIRCLE, 'deadlock'],
+  ['try AB, try BA', ['A ?B -B -A', 'B ?A -A -B'], [], 'holds'],
+  ['try of what is held', ['A ?A -A -A'], [], 'holds'],
+];
+
+/** A fair rw-semaphore: a waiting writer keeps readers out. */
+const shared: readonly Row[] = [
+  ['r(A) r(A)', ['rA rA -A -A'], TWICE, 'holds'],
+  ['r(A) r(A), and a writer', ['rA rA -A -A', 'A -A'], TWICE, 'deadlock'],
+  ['r(A) w(A)', ['rA A -A -A'], TWICE, 'deadlock'],
+  ['w(A) r(A)', ['A rA -A -A'], TWICE, 'deadlock'],
+  ['r(AB) r(BA)', ['rA rB -B -A', 'rB rA -A -B'], CIRCLE, 'holds'],
+  ['r(AB) r(BA), writers', ['rA rB -B -A', 'rB rA -A -B', 'A -A', 'B -B'], CIRCLE, 'deadlock'],
+  ['r(A) w(B), w(B) r(A)', ['rA B -B -A', 'B rA -A -B'], CIRCLE, 'holds'],
+  ['r(A) w(B), w(B) r(A), w(A)', ['rA B -B -A', 'B rA -A -B', 'A -A'], CIRCLE, 'deadlock'],
+  ['r(A) w(B), r(B) w(A)', ['rA B -B -A', 'rB A -A -B'], CIRCLE, 'deadlock'],
+  ['w(A) r(B), w(B) r(A)', ['A rB -B -A', 'B rA -A -B'], CIRCLE, 'deadlock'],
+  ['w(A) r(B), r(B) w(A)', ['A rB -B -A', 'rB A -A -B'], CIRCLE, 'holds'],
+  ['w(A) r(B), r(B) w(A), w(B)', ['A rB -B -A', 'rB A -A -B', 'B -B'], CIRCLE, 'deadlock'],
+  ['downgrade', ['A vA B -B -A', 'A B -B -A'], [], 'holds'],
+  ['downgrade keeps the order', ['A vA B -B -A', 'B A -A -B'], CIRCLE, 'deadlock'],
+  ['downgrade, then once more', ['A vA rA -A -A', 'A -A'], TWICE, 'deadlock'],
+];
+
+/** Readers that no waiting writer keeps out. */
+const recursive: readonly Row[] = [
+  ['R(A) R(A)', ['RA RA -A -A', 'A -A'], [], 'holds'],
+  ['R(A) w(A)', ['RA A -A -A'], TWICE, 'deadlock'],
+  ['w(A) R(A)', ['A RA -A -A'], TWICE, 'deadlock'],
+  ['R(AB) R(BA), writers', ['RA RB -B -A', 'RB RA -A -B', 'A -A', 'B -B'], [], 'holds'],
+  ['R(A) w(B), w(B) R(A)', ['RA B -B -A', 'B RA -A -B', 'A -A'], [], 'holds'],
+  ['w(A) R(B), w(B) R(A)', ['A RB -B -A', 'B RA -A -B'], CIRCLE, 'deadlock'],
+  ['w(A) R(B), R(B) w(A)', ['A RB -B -A', 'RB A -A -B', 'B -B'], [], 'holds'],
+  ['R(A) w(B), R(B) w(A)', ['RA B -B -A', 'RB A -A -B'], CIRCLE, 'deadlock'],
+  ['R(A) R(B), w(BC), w(CA)', ['RA RB -B -A', 'B C -C -B', 'C A -A -C'], CIRCLE, 'deadlock'],
+  ['w(A) R(B), R(BC), w(CA)', ['A RB -B -A', 'RB C -C -B', 'C A -A -C'], [], 'holds'],
+];
+
+/** Reports that are no circles: what was seen is the proof. */
+const contexts: readonly Row[] = [
+  ['a sleeping lock under a spin lock', ['S A -A -S'], ['sleep under spin lock'], 'holds'],
+  ['a wait under a spin lock', ['S sleep -S'], ['sleep under spin lock'], 'holds'],
+  ['a wait after the spin lock', ['S -S sleep'], [], 'holds'],
+  ['user memory under a noUser lock', ['U user -U'], ['user access'], 'holds'],
+  ['user memory outside', ['user U -U user'], [], 'holds'],
+  [
+    'a lock around reclaim that reclaim needs',
+    ['reclaim A -A -reclaim', 'A alloc -A'],
+    CIRCLE,
+    '-',
+  ],
+  ['the same, with nofs', ['reclaim A -A -reclaim', 'A nofs alloc -nofs -A'], [], '-'],
+  ['another lock around reclaim', ['reclaim A -A -reclaim', 'B alloc -B'], [], '-'],
+];
+
+const every: readonly Family[] = ['mutex', 'rwsem', 'bit', 'rwlock'];
+const of = (families: readonly Family[], rows: readonly Row[]) =>
+  rows.flatMap(([shape, ...rest]) => families.map((f) => [shape, f, ...rest] as const));
+const table = [
+  ...of(every, orders),
+  ...of(every, falseAlarms),
+  ...of(['mutex', 'rwsem', 'bit'], nesting),
+  ...of(['mutex', 'rwsem', 'bit'], tries),
+  ...of(['rwsem'], shared),
+  ...of(['rwlock'], recursive),
+  ...of(['mutex', 'rwsem', 'bit'], contexts),
+];
+
+beforeEach(resetLockdep);
+afterEach(() => {
+  Object.assign(lockdep, { throws: true, declaredOnly: true });
+});
+
+test.each(table)('%s, %s: lockdep from one execution', (_shape, family, tasks, says) => {
+  expect(lockdepSays(family, tasks)).toEqual(says);
+});
+
+test.each(table.filter((row) => row[4] !== '-'))(
+  '%s, %s: the explorer',
+  (_s, f, tasks, _says, found) => {
+    lockdep.declaredOnly = false;
+    const v = explore(scenarioOf(f, tasks));
+    const got = v.failure?.kind ?? v.verdict;
+    expect([got, v.complete || got !== 'holds']).toEqual([found, true]);
+  },
+);
