@@ -7,13 +7,13 @@
  * announced operations, so that what plain code does within a turn is not taken apart.
  */
 import { errno } from '../base/errno.ts';
-import { lockdep } from '../sched/lockdep.ts';
-import type { LockReport } from '../sched/lockdep-report.ts';
+import { isolateLockdep, lockdep } from '../sched/lockdep.ts';
 import { Dpor } from './dpor.ts';
 import { runOnce } from './run.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
 import type { Failure, System } from './system.ts';
+import { type Target, Targets } from './targets.ts';
 import { TaskSystem } from './task-system.ts';
 
 export interface ExploreOptions {
@@ -41,8 +41,8 @@ export interface Verdict {
   /** The first failure, and how to see it again. */
   readonly failure: Failure | null;
   readonly schedule: Schedule | null;
-  /** What lockdep had to say, over all executions. */
-  readonly lockdep: readonly LockReport[];
+  /** What lockdep had to say, over all executions, and what became of it. */
+  readonly targets: readonly Target[];
 }
 
 const PROGRESS_EVERY = 256;
@@ -51,20 +51,15 @@ const PROGRESS_EVERY = 256;
 export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions = {}): Verdict {
   const variant = options.variant === undefined ? null : variantOf(scenario, options.variant);
   const system = new TaskSystem(scenario, variant);
-  const before = { throws: lockdep.throws, declaredOnly: lockdep.declaredOnly };
-  const reports = lockdep.reports.length;
-  Object.assign(lockdep, { throws: false });
+  // What was seen before says nothing about this scenario, and a verdict is the same each time.
+  const outer = isolateLockdep();
+  lockdep.throws = false;
   try {
     const found = exploreSystem(system, { faults: scenario.faults ?? 1, ...options });
-    return {
-      id: scenario.id,
-      variant: options.variant ?? null,
-      ...found,
-      lockdep: lockdep.reports.slice(reports),
-    };
+    return { id: scenario.id, variant: options.variant ?? null, ...found };
   } finally {
     system.stop();
-    Object.assign(lockdep, before);
+    outer();
   }
 }
 
@@ -75,7 +70,7 @@ export function variantOf<S, P>(scenario: Scenario<S, P>, name: string): Variant
   throw errno('EINVAL', { scenario: scenario.id }, `no variant ${name}; there are: ${known}`);
 }
 
-export type Exploration = Omit<Verdict, 'id' | 'variant' | 'lockdep'>;
+export type Exploration = Omit<Verdict, 'id' | 'variant'>;
 
 /** Explore any system. */
 export function exploreSystem(
@@ -85,6 +80,7 @@ export function exploreSystem(
   const { limit = 1_000_000, maxSteps = 100_000, all = false, progress } = options;
   const search = new Dpor({ mode: options.strategy ?? 'optimal', faults: options.faults ?? 1 });
   const failures: Partial<Record<Failure['kind'], number>> = {};
+  const targets = new Targets(lockdep.reports);
   let [executions, steps] = [0, 0];
   let first: { failure: Failure; schedule: Schedule } | null = null;
   let more = true;
@@ -92,6 +88,7 @@ export function exploreSystem(
     const end = runOnce(system, search, maxSteps);
     steps += end.steps;
     if (!end.abandoned) executions++;
+    targets.ended(end.failure, () => scheduleOf(search.trace));
     if (end.failure !== null) {
       failures[end.failure.kind] = (failures[end.failure.kind] ?? 0) + 1;
       first ??= { failure: end.failure, schedule: scheduleOf(search.trace) };
@@ -109,5 +106,6 @@ export function exploreSystem(
     failures,
     failure: first?.failure ?? null,
     schedule: first?.schedule ?? null,
+    targets: targets.verdict(complete),
   };
 }

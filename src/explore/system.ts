@@ -38,6 +38,8 @@ export interface Failure {
   readonly symptom: string;
   /** Lines that say more: who waits for whom, a stack. */
   readonly detail?: string;
+  /** Of a deadlock: the lock classes that take part, held or waited for. */
+  readonly classes?: readonly string[];
   /** How many steps had been taken when it showed. */
   readonly depth: number;
 }

@@ -30,7 +30,7 @@ import {
 } from '../sched/point.ts';
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
-import { blockers, describeWaits } from '../sched/wait-for.ts';
+import { blockers, classesIn, describeWaits, waitCycle } from '../sched/wait-for.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
 import {
@@ -247,7 +247,8 @@ export class TaskSystem<S, P = unknown> implements System {
 
   private deadlock(stuck: readonly Task[]): Failure {
     const symptom = `${stuck.map((t) => t.name).join(' and ')} wait for ever`;
-    return { kind: 'deadlock', symptom, detail: describeWaits(stuck), depth: this.depth };
+    const classes = classesIn(waitCycle(stuck) ?? stuck);
+    return { kind: 'deadlock', symptom, detail: describeWaits(stuck), classes, depth: this.depth };
   }
 
   // For people.

@@ -81,6 +81,23 @@ export function restartLockdep(): void {
   handedOver = new WeakSet();
 }
 
+/**
+ * From here on as if nothing had been seen. @returns puts everything back as it was
+ */
+export function isolateLockdep(): () => void {
+  const before = { graph, root, handedOver, keys: [...reported], outside: [...outside] };
+  const options = { ...lockdep, reports: [...lockdep.reports] };
+  resetLockdep();
+  return () => {
+    resetLockdep();
+    ({ graph, root, handedOver } = before);
+    for (const key of before.keys) reported.add(key);
+    outside.push(...before.outside);
+    lockdep.reports.push(...options.reports);
+    Object.assign(lockdep, { throws: options.throws, declaredOnly: options.declaredOnly });
+  };
+}
+
 /** Every order that was seen, with its first witness. */
 export const lockEdges = (): Edge[] => graph.edges();
 
@@ -120,6 +137,7 @@ function report(kind: ReportKind, classes: readonly string[], text: string): voi
   assert(!lockdep.throws, `lockdep: ${kind}\n${text}`);
 }
 const reportHeld = (kind: ReportKind, classes: readonly string[], what: string): void => {
+  if (!lockdep.throws && reported.has(`${kind}: ${classes.join(' ')}`)) return; // Spares a stack.
   report(kind, classes, plainText(what, heldNow(), witness()));
 };
 

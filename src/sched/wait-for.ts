@@ -33,6 +33,16 @@ export function waitCycle(tasks: readonly Task[]): Task[] | null {
   return null;
 }
 
+/** The classes of the locks that these tasks hold and of those they wait for, each once. */
+export const classesIn = (tasks: readonly Task[]): string[] => [
+  ...new Set(
+    tasks.flatMap((task) => {
+      const on = task.state === 'sleeping' ? task.waitsFor : task.pendingOn;
+      return [...task.held.map((h) => h.cls.name), ...(on === null ? [] : [on.name])];
+    }),
+  ),
+];
+
 const names = (tasks: readonly Task[]): string => tasks.map((t) => t.name).join(', ');
 
 function line(task: Task): string {

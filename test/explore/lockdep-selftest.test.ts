@@ -6,6 +6,7 @@
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { explore } from '../../src/explore/explore.ts';
+import { isCircle } from '../../src/explore/targets.ts';
 import { lockdep, resetLockdep } from '../../src/sched/lockdep.ts';
 import { type Family, lockdepSays, scenarioOf } from './lock-programs.ts';
 
@@ -140,11 +141,44 @@ test.each(table)('%s, %s: lockdep from one execution', (_shape, family, tasks, s
 });
 
 test.each(table.filter((row) => row[4] !== '-'))(
-  '%s, %s: the explorer',
-  (_s, f, tasks, _says, found) => {
+  '%s, %s: the explorer, and what becomes of the report',
+  (_shape, family, tasks, says, found) => {
     lockdep.declaredOnly = false;
-    const v = explore(scenarioOf(f, tasks));
-    const got = v.failure?.kind ?? v.verdict;
-    expect([got, v.complete || got !== 'holds']).toEqual([found, true]);
+    const v = explore(scenarioOf(family, tasks), { all: true });
+    expect([v.failure?.kind ?? v.verdict, v.complete]).toEqual([found, true]);
+    for (const { report, outcome } of v.targets) {
+      const proved = !isCircle(report) || found === 'deadlock';
+      expect([report.kind, outcome]).toEqual([
+        report.kind,
+        proved ? 'confirmed' : 'refuted in this scenario',
+      ]);
+    }
+    // In other schedules it may say more, never less.
+    const kinds: string[] = v.targets.map((t) => t.report.kind);
+    for (const kind of says) if (kind !== 'assertion') expect(kinds).toContain(kind);
   },
 );
+
+test('a target of a search that was cut short is not reached', () => {
+  lockdep.declaredOnly = false;
+  const v = explore(scenarioOf('mutex', ['A B -B -A', 'B A -A -B']), { limit: 1 });
+  expect(v.targets.map((t) => [t.report.classes, t.outcome])).toEqual([
+    [['self.mutex.B', 'self.mutex.A'], 'not reached'],
+  ]);
+});
+
+test('a deadlock among other classes confirms nothing', () => {
+  lockdep.declaredOnly = false;
+  const gate = ['G A B -B -A -G', 'G B A -A -B -G'];
+  const v = explore(scenarioOf('mutex', [...gate, 'C D -D -C', 'D C -C -D']), { all: true });
+  expect(v.targets.map((t) => [t.report.classes.join(), t.outcome]).sort()).toEqual([
+    ['self.mutex.B,self.mutex.A', 'refuted in this scenario'],
+    ['self.mutex.D,self.mutex.C', 'confirmed'],
+  ]);
+});
+
+test('what lockdep saw before says nothing in an exploration, and is there again after it', () => {
+  expect(lockdepSays('mutex', ['A B -B -A', 'B A -A -B'])).toEqual(CIRCLE);
+  const v = explore(scenarioOf('mutex', ['A B -B -A']));
+  expect([v.targets, lockdep.reports.length, lockdep.throws]).toEqual([[], 1, false]);
+});
