@@ -15,6 +15,7 @@ import {
   exploring,
   LOCK,
   newObjectKey,
+  stableKey,
   touch,
   TRYFAIL,
   TRYLOCK,
@@ -41,7 +42,9 @@ class BitShadow implements Announced, WaitTarget {
   readonly bit: BitLockable;
   owner: Task | null = null;
   constructor(name: string, bit: BitLockable) {
-    this.made = bit.sharedKey === undefined ? newObjectKey() : 0;
+    // Its maker is whoever comes first; its wait queue knows better.
+    const own = exploring && bit.sharedKey === undefined;
+    this.made = own ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
     this.name = name;
     this.bit = bit;
   }

@@ -13,7 +13,7 @@ beforeEach(() => {
 
 test.each(ext4Scenarios)('$id: $title', (scenario) => {
   const v = explore(scenario, { all: true, limit: 20_000 });
-  expect([v.verdict, v.complete, v.lockdep.length]).toEqual(['holds', true, 0]);
+  expect([v.verdict, v.complete, v.targets.length]).toEqual(['holds', true, 0]);
 });
 
 const bad = ext4Scenarios.flatMap((s) =>

@@ -159,6 +159,14 @@ test.each(table.filter((row) => row[4] !== '-'))(
   },
 );
 
+test('what is made when it is first needed has one identity, whoever comes first', () => {
+  const tries = ['B -B ?A B -B -A', 'C -C ?A C -C -A', '?A -A'];
+  const executions = (['mutex', 'rwsem', 'bit'] as const).map(
+    (family) => explore(scenarioOf(family, tries)).executions,
+  );
+  expect(executions).toEqual([18, 18, 18]);
+});
+
 test('a target of a search that was cut short is not reached', () => {
   lockdep.declaredOnly = false;
   const v = explore(scenarioOf('mutex', ['A B -B -A', 'B A -A -B']), { limit: 1 });
