@@ -18,7 +18,8 @@ export function runOnce(system: System, search: Search, limit: number): Ending {
     if (enabled === 0) return { failure: system.judge(), abandoned: false, steps };
     if (steps === limit) {
       const symptom = `no end after ${limit} steps`;
-      return { failure: { kind: 'livelock', symptom, depth: steps }, abandoned: false, steps };
+      const failure = system.wrong ?? { kind: 'livelock' as const, symptom, depth: steps };
+      return { failure, abandoned: false, steps };
     }
     const task = search.choose(system, enabled);
     if (task === ABANDON) return { failure: null, abandoned: true, steps };

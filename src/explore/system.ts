@@ -63,6 +63,8 @@ export interface System {
   readonly more: readonly Wait[] | null;
   /** What is wrong now, at the end of an execution. */
   judge(): Failure | null;
+  /** What is wrong already, whatever else may come. */
+  readonly wrong?: Failure | null;
 
   // For people.
 

@@ -30,7 +30,7 @@ import {
 } from '../sched/point.ts';
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
-import { blockers, classesIn, describeWaits, waitCycle } from '../sched/wait-for.ts';
+import { blockers, classesIn, describeWaits, stuckForGood, waitCycle } from '../sched/wait-for.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
 import {
@@ -50,6 +50,8 @@ class Everything extends SharedObject {
     return true;
   }
 }
+
+const canMove = (task: Task): boolean => task.state === 'runnable' && isEnabled(task);
 
 const firstOf = { pick: (): number => 0 };
 
@@ -177,7 +179,7 @@ export class TaskSystem<S, P = unknown> implements System {
     let mask = 0;
     for (let t = 0; t < this.tasks.length; t++) {
       const task = this.tasks[t];
-      if (task?.state === 'runnable' && isEnabled(task)) mask |= 1 << t;
+      if (task !== undefined && task !== null && canMove(task)) mask |= 1 << t;
     }
     return mask;
   }
@@ -194,6 +196,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.depth++;
     this.scheduler.stepTask(task);
     this.more = this.footprint();
+    if (this.failure === null && task.state !== 'done' && !canMove(task)) this.lookForCircle();
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, false);
   }
 
@@ -245,6 +248,16 @@ export class TaskSystem<S, P = unknown> implements System {
     return this.failure;
   }
 
+  get wrong(): Failure | null {
+    return this.failure;
+  }
+
+  /** A task has just been blocked: that may have closed a circle, though others still run. */
+  private lookForCircle(): void {
+    const stuck = stuckForGood([...this.scheduler.live].filter((task) => !canMove(task)));
+    if (stuck.length > 0) this.failure = this.deadlock(stuck);
+  }
+
   private deadlock(stuck: readonly Task[]): Failure {
     const symptom = `${stuck.map((t) => t.name).join(' and ')} wait for ever`;
     const classes = classesIn(waitCycle(stuck) ?? stuck);
@@ -282,7 +295,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.tasks.forEach((task, t) => {
       if (task === null || task.state === 'done') return;
       for (const h of task.held) held.push({ task: t, what: h.cls.name });
-      if (task.state === 'runnable' && isEnabled(task)) return;
+      if (canMove(task)) return;
       const by = blockers(task).map((b) => this.tasks.indexOf(b));
       waits.push({ task: t, what: this.describe(nextOf(task)), by: by.filter((b) => b >= 0) });
     });

@@ -108,7 +108,7 @@ class WritebackPass {
     }
     // Stores past the end of the file must not reach the disk (INV-7).
     if (end < folio.size) folio.data.fill(0, end, folio.size);
-    folioStartWriteback(folio);
+    folioStartWriteback(folio, () => this.draining);
     try {
       yield* this.addDirtyRanges(folio, end, write);
     } catch (e) {

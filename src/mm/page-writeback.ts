@@ -72,11 +72,15 @@ export function filemapCleanFolio(mapping: AddressSpace, folio: Folio): void {
   mapping.memory.accountCleaned();
 }
 
-/** @context Folio locked, cleared for I/O. */
-export function folioStartWriteback(folio: Folio): void {
+/**
+ * @param still  does the end of it still depend on the running task? For deadlock reports.
+ * @context Folio locked, cleared for I/O.
+ */
+export function folioStartWriteback(folio: Folio, still?: () => boolean): void {
   const mapping = folio.mapping;
   assert(folio.locked && !folio.writeback && mapping !== null);
   folio.writeback = true;
+  if (CHECKED) folio.lockWait.begin('PG_writeback', still);
   mapping.pages.setMark(folio.index, MARK_WRITEBACK);
   if (!folio.dirty) mapping.pages.clearMark(folio.index, MARK_DIRTY);
   mapping.pages.clearMark(folio.index, MARK_TOWRITE);
@@ -89,6 +93,7 @@ export function folioEndWriteback(folio: Folio, error: FsError | null): void {
   assert(folio.writeback && mapping !== null);
   if (error) mapping.wbErr.set(error);
   folio.writeback = false;
+  if (CHECKED) folio.lockWait.end('PG_writeback');
   mapping.pages.clearMark(folio.index, MARK_WRITEBACK);
   mapping.memory.accountWriteback(-1);
   folio.wake();
@@ -102,7 +107,7 @@ export function folioCancelWriteback(folio: Folio): void {
 
 /** @context May sleep. A reference or the lock keeps the folio. */
 export function* folioWaitWriteback(folio: Folio): Op<void> {
-  if (folio.writeback) yield* folio.lockWait.waitFor(() => !folio.writeback);
+  if (folio.writeback) yield* folio.lockWait.waitFor(() => !folio.writeback, 'PG_writeback');
 }
 
 /**

@@ -21,7 +21,7 @@ import {
   TRYLOCK,
   UNLOCK,
 } from './point.ts';
-import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
+import { type Announced, currentOrNull, type Task, type WaitTarget } from './task.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 export interface BitLockable {
@@ -43,8 +43,8 @@ class BitShadow implements Announced, WaitTarget {
   owner: Task | null = null;
   constructor(name: string, bit: BitLockable) {
     // Its maker is whoever comes first; its wait queue knows better.
-    const own = exploring && bit.sharedKey === undefined;
-    this.made = own ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
+    if (bit.sharedKey !== undefined) this.made = 0;
+    else this.made = exploring ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
     this.name = name;
     this.bit = bit;
   }
@@ -92,8 +92,9 @@ export function* lockBit(b: BitLockable, cls: LockClass, subclass = 0): Op<void>
   if (CHECKED) lockdepWant(b.lockClass ?? cls, subclass, EXCLUSIVE, b);
   if (CHECKED && exploring) yield announce(LOCK, shadowOf(b, cls));
   while (b.lockBit) {
-    b.lockWait.prepare(cls.name);
-    if (CHECKED) currentTask().waitsFor = shadowOf(b, cls); // Names the holder; the queue cannot.
+    // The shadow knows the holder; the queue cannot.
+    if (CHECKED) b.lockWait.prepare(cls.name, shadowOf(b, cls));
+    else b.lockWait.prepare(cls.name);
     yield SLEEP;
   }
   take(b, cls, subclass);
@@ -119,7 +120,7 @@ export function unlockBit(b: BitLockable, cls: LockClass): void {
  */
 export function* waitBit(b: BitLockable, cls: LockClass): Op<void> {
   if (CHECKED) lockdepWant(b.lockClass ?? cls, 0, EXCLUSIVE, b);
-  yield* b.lockWait.waitFor(() => !b.lockBit, cls.name);
+  yield* b.lockWait.waitFor(() => !b.lockBit, cls.name, CHECKED ? shadowOf(b, cls) : undefined);
 }
 
 /** From here on the lock is the I/O's: its completion unlocks. @context The holder. */

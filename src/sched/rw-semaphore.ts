@@ -28,7 +28,7 @@ import {
   UNLOCK,
   WQUEUE,
 } from './point.ts';
-import { type Announced, currentOrNull, type Task, type WaitTarget } from './task.ts';
+import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
 import { sleepOn, wakeFirst } from './wait-queue.ts';
 
 const WRITER = -1;
@@ -57,7 +57,7 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
   /** Who reads; kept in checked builds. */
   declare private readers: Task[];
   /** While exploring: writers that have announced themselves. */
-  declare private writersQueued: number;
+  declare private writersQueued: Task[];
 
   constructor(cls: LockClass, of: object | null = null) {
     super(CHECKED ? keyOfOwned(cls.name, of) : undefined);
@@ -65,7 +65,7 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
     this.of = of;
     if (CHECKED) {
       this.readers = [];
-      this.writersQueued = 0;
+      this.writersQueued = [];
     }
   }
 
@@ -174,7 +174,7 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
 
   /** No writer holds it or stands in line. While readers hold it, the first in line is a writer. */
   private get readable(): boolean {
-    if (CHECKED && this.writersQueued > 0) return false;
+    if (CHECKED && this.writersQueued.length > 0) return false;
     return this.count >= 0 && (this.sleepers === null || this.sleepers.empty);
   }
 
@@ -214,9 +214,10 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
   private *announceWriter(): Op<void> {
     if (CHECKED) {
       yield announce(WQUEUE, this);
-      this.writersQueued++;
+      const task = currentTask();
+      this.writersQueued.push(task);
       yield announce(LOCK, this);
-      this.writersQueued--;
+      this.writersQueued.splice(this.writersQueued.indexOf(task), 1);
       assert(this.count === 0, 'the explorer let a writer pass that must wait');
     }
   }
@@ -235,11 +236,15 @@ export class RwSemaphore extends SharedObject implements WaitTarget, Announced {
     }
   }
 
-  holders(): readonly Task[] {
+  /** @param asker  who waits; while exploring, a reader waits for the writers in line alone */
+  holders(asker?: Task): readonly Task[] {
     if (this.owner !== null) return [this.owner];
+    if (CHECKED && asker !== undefined && this.writersQueued.length > 0) {
+      return this.writersQueued.includes(asker) ? this.readers : this.writersQueued;
+    }
     const first = this.sleepers?.first() ?? null;
     const holding = CHECKED ? this.readers : [];
-    return first === null ? holding : [...holding, first];
+    return first === null || first === asker ? holding : [...holding, first];
   }
 
   enabled(kind: number): boolean {

@@ -14,8 +14,13 @@ export type TaskState = 'runnable' | 'running' | 'sleeping' | 'done';
 /** What a task can sleep for; deadlock reports are made of these. */
 export interface WaitTarget {
   readonly name: string;
-  /** The tasks that could end the wait; empty where that is not known. */
-  holders(): readonly Task[];
+  /**
+   * The tasks that could end the wait; empty where that is not known, or where no task need do so
+   * (a device). @param asker  who waits, where it matters
+   */
+  holders(asker?: Task): readonly Task[];
+  /** Any one of them is enough to end the wait; otherwise, as with locks, it needs them all. */
+  readonly anyOf?: boolean;
 }
 
 /** An object whose operations are announced to the explorer. @see point.ts */

@@ -4,10 +4,29 @@ import type { Task } from './task.ts';
 
 /** Tasks that `task` cannot go on without, as far as is known. */
 export const blockers = (task: Task): readonly Task[] => {
-  if (task.state === 'sleeping') return task.waitsFor?.holders() ?? [];
-  const on = task.pendingOn as Partial<{ holders(): readonly Task[] }> | null;
-  return on?.holders?.() ?? [];
+  if (task.state === 'sleeping') return task.waitsFor?.holders(task) ?? [];
+  const on = task.pendingOn as Partial<{ holders(asker: Task): readonly Task[] }> | null;
+  return on?.holders?.(task) ?? [];
 };
+
+/**
+ * Those of `tasks` that nothing can ever wake: each waits for one of them, and where any of several
+ * would do, for several of them. Others may still run. Waits of which nobody knows who ends them
+ * are not among these.
+ * @param tasks  blocked ones
+ */
+export function stuckForGood(tasks: readonly Task[]): readonly Task[] {
+  let stuck = tasks.filter((task) => blockers(task).length > 0);
+  for (;;) {
+    const left = stuck.filter((task) => {
+      const anyOf = task.state === 'sleeping' && task.waitsFor?.anyOf === true;
+      const by = blockers(task);
+      return anyOf ? by.every((b) => stuck.includes(b)) : by.some((b) => stuck.includes(b));
+    });
+    if (left.length === stuck.length) return stuck;
+    stuck = left;
+  }
+}
 
 /** A circle of tasks that wait for one another, beginning anywhere; null: none is known. */
 export function waitCycle(tasks: readonly Task[]): Task[] | null {

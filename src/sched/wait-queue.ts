@@ -9,7 +9,7 @@ import { List } from '../base/list.ts';
 import { lockdepMightSleep } from './lockdep.ts';
 import { type Op, SLEEP } from './op.ts';
 import { announce, exploring, PREP, SCHED, SharedObject, touch, WAKE } from './point.ts';
-import { type Announced, currentTask, type Task, type WaitTarget } from './task.ts';
+import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
 
 /**
  * The running task goes on `list`; its next `yield SLEEP` ends with a wake. One that was woken for
@@ -37,11 +37,30 @@ export function wakeFirst(list: List<Task>): Task | null {
 
 const nobody = (): readonly Task[] => [];
 
+/** What sleepers wait for the end of, and who does it. */
+class UnderWay implements WaitTarget {
+  readonly name: string;
+  private readonly task: Task | null;
+  /** Does it still depend on the task, or on a device only? */
+  private readonly still: () => boolean;
+  constructor(name: string, task: Task | null, still: () => boolean) {
+    this.name = name;
+    this.task = task;
+    this.still = still;
+  }
+  holders(): readonly Task[] {
+    return this.task !== null && this.still() ? [this.task] : [];
+  }
+}
+const always = (): boolean => true;
+
 export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   readonly name: string;
   /** Who could make the condition true, for deadlock reports. */
   readonly holders: () => readonly Task[];
   private list: List<Task> | null = null;
+  /** Checked builds only. @see begin() */
+  declare private underWay: Map<string, UnderWay> | undefined;
 
   /** @param key  its identity, where whoever comes first makes it (point.ts) */
   constructor(name: string, holders: () => readonly Task[] = nobody, key?: number) {
@@ -53,30 +72,53 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   get empty(): boolean {
     return this.list === null || this.list.empty;
   }
+  get anyOf(): boolean {
+    return true;
+  }
+
+  // A flag whose end others sleep for (I_SYNC, PG_writeback) is a lock in all but name. These two
+  // tell deadlock reports who holds it; for checked builds: `if (CHECKED) queue.begin('I_SYNC')`.
+
+  /**
+   * The running task sets the flag `what`, which a wait names as its `why`.
+   * @param still  false from when the task has done its part and a device must do the rest
+   */
+  begin(what: string, still = always): void {
+    if (CHECKED)
+      (this.underWay ??= new Map()).set(what, new UnderWay(what, currentOrNull(), still));
+  }
+  /** The flag goes; a wake follows. */
+  end(what: string): void {
+    if (CHECKED) this.underWay?.delete(what);
+  }
 
   /** The running task stands in the queue; the caller yields SLEEP and looks again. */
-  prepare(why = this.name): void {
-    sleepOn((this.list ??= new List<Task>()), this, why);
+  prepare(why = this.name, target: WaitTarget = this): void {
+    sleepOn((this.list ??= new List<Task>()), target, why);
+  }
+  private targetOf(why: string): WaitTarget {
+    return CHECKED ? (this.underWay?.get(why) ?? this) : this;
   }
 
   /**
    * Sleep until `cond()`, which is looked at first and after each wake, and must have no effects.
-   * @param why  names the wait in deadlock reports where one queue serves several
+   * @param why     names the wait in deadlock reports where one queue serves several: see begin()
+   * @param target  says who can end it, where the queue does not know
    * @context May sleep, also if it need not this time.
    */
-  *waitFor(cond: () => boolean, why = this.name): Op<void> {
+  *waitFor(cond: () => boolean, why = this.name, target?: WaitTarget): Op<void> {
     if (CHECKED) lockdepMightSleep(why);
     if (CHECKED && exploring) {
       for (;;) {
         yield announce(PREP, this);
         if (cond()) return;
-        this.prepare(why);
+        this.prepare(why, target ?? this.targetOf(why));
         announce(SCHED, this);
         yield SLEEP;
       }
     }
     while (!cond()) {
-      this.prepare(why);
+      this.prepare(why, target ?? this.targetOf(why));
       yield SLEEP;
     }
   }

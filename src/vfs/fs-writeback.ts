@@ -66,12 +66,13 @@ export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<v
   const integrity = wbc.syncMode === 'all';
   if (inode.state & I_SYNC) {
     if (!integrity) return;
-    yield* inode.stateWait.waitFor(() => (inode.state & I_SYNC) === 0);
+    yield* inode.stateWait.waitFor(() => (inode.state & I_SYNC) === 0, 'I_SYNC');
   }
   if (inode.state & I_FREEING) return;
   const { mapping, sb } = inode;
   if (!(inode.state & I_DIRTY) && !(integrity && mapping.hasWriteback())) return;
   inode.state |= I_SYNC;
+  if (CHECKED) inode.stateWait.begin('I_SYNC');
   const { wbErr } = mapping;
   const before = wbErr.failures;
   try {
@@ -89,6 +90,7 @@ export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<v
     // The inode may leave memory, and its cursor with it, before somebody asks.
     if (wbErr.failures !== before && wbErr.error) sb.wbErr.set(wbErr.error);
     inode.state &= ~I_SYNC;
+    if (CHECKED) inode.stateWait.end('I_SYNC');
     requeue(inode);
     inode.wakeState();
   }

@@ -46,6 +46,7 @@ export function* igetLocked<T extends Inode>(sb: SuperBlock, ino: Ino, make: () 
       const fresh = make();
       assert(fresh.ino === ino && (fresh.state & I_NEW) !== 0 && fresh.count === 1);
       sb.inodes.set(ino, fresh);
+      if (CHECKED) fresh.stateWait.begin('I_NEW');
       return fresh;
     }
     if ((inode.state & (I_NEW | I_FREEING)) === 0) {
@@ -53,7 +54,10 @@ export function* igetLocked<T extends Inode>(sb: SuperBlock, ino: Ino, make: () 
       return inode;
     }
     // It may have failed to fill, or be gone: look it up again.
-    yield* inode.stateWait.waitFor(() => (inode.state & (I_NEW | I_FREEING)) === 0);
+    yield* inode.stateWait.waitFor(
+      () => (inode.state & (I_NEW | I_FREEING)) === 0,
+      inode.state & I_NEW ? 'I_NEW' : 'I_FREEING',
+    );
   }
 }
 
@@ -87,6 +91,7 @@ export function insertInodeLocked(inode: Inode): void {
 export function unlockNewInode(inode: Inode): void {
   assert((inode.state & I_NEW) !== 0);
   inode.state &= ~I_NEW;
+  if (CHECKED) inode.stateWait.end('I_NEW');
   inode.wakeState();
 }
 
@@ -103,6 +108,7 @@ function discard(inode: Inode): void {
   sb.inodeLru.delete(inode);
   inode.count = 0;
   inode.state = 0;
+  if (CHECKED) for (const flag of ['I_NEW', 'I_FREEING']) inode.stateWait.end(flag);
   inode.wakeState();
 }
 
@@ -138,9 +144,10 @@ function* evict(inode: Inode): Op<void> {
   assert(inode.count <= 1 && (inode.state & I_FREEING) === 0);
   inode.count = 0;
   inode.state |= I_FREEING;
+  if (CHECKED) inode.stateWait.begin('I_FREEING');
   sb.inodeLru.delete(inode);
   if (inode.state & I_SYNC) {
-    yield* inode.stateWait.waitFor(() => (inode.state & I_SYNC) === 0);
+    yield* inode.stateWait.waitFor(() => (inode.state & I_SYNC) === 0, 'I_SYNC');
   }
   sb.dirtyInodes.delete(inode);
   try {
@@ -194,7 +201,7 @@ export function* evictInodes(sb: SuperBlock): Op<number> {
   let busy = 0;
   for (const inode of [...sb.inodes.values()]) {
     if (inode.state & I_FREEING) {
-      yield* inode.stateWait.waitFor(() => (inode.state & I_FREEING) === 0);
+      yield* inode.stateWait.waitFor(() => (inode.state & I_FREEING) === 0, 'I_FREEING');
     } else if (inode.count > 0) {
       busy++;
     } else {
