@@ -25,6 +25,8 @@ export interface ExploreOptions {
   /** Go on after the first failure and count them all. */
   readonly all?: boolean;
   readonly variant?: string;
+  /** Look for data races on Cells; true. */
+  readonly dataRaces?: boolean;
   /** Told now and then how many executions there were. @returns false: stop here */
   readonly progress?: (executions: number) => boolean;
 }
@@ -50,7 +52,7 @@ const PROGRESS_EVERY = 256;
 /** Explore a scenario. @throws EINVAL it has no such variant */
 export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions = {}): Verdict {
   const variant = options.variant === undefined ? null : variantOf(scenario, options.variant);
-  const system = new TaskSystem(scenario, variant);
+  const system = new TaskSystem(scenario, variant, options);
   // What was seen before says nothing about this scenario, and a verdict is the same each time.
   const outer = isolateLockdep();
   lockdep.throws = false;

@@ -31,6 +31,7 @@ import {
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
 import { blockers, classesIn, describeWaits, stuckForGood, waitCycle } from '../sched/wait-for.ts';
+import { type Access, DataRaces } from './data-races.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
 import {
@@ -73,13 +74,19 @@ export class TaskSystem<S, P = unknown> implements System {
   private tasks: (Task | null)[] = [];
   private readonly numbers = new Map<number, number>();
   private failure: Failure | null = null;
+  private readonly races: DataRaces | null;
   private everything!: Everything;
   /** What `always` read last. */
   private watched: Wait[] = [];
 
-  constructor(scenario: Scenario<S, P>, variant: Variant<P> | null = null) {
+  constructor(
+    scenario: Scenario<S, P>,
+    variant: Variant<P> | null = null,
+    options: { readonly dataRaces?: boolean } = {},
+  ) {
     this.scenario = scenario;
     this.variant = variant;
+    this.races = options.dataRaces === false ? null : new DataRaces();
     this.scheduler = new Scheduler({
       strategy: {
         nextTask: (runnable) => runnable[0]!,
@@ -104,6 +111,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.tasks = this.tasks.map(() => null);
     this.failure = null;
     this.depth = 0;
+    this.races?.begin();
     if (this.snapshot === null) this.prepare();
     else {
       this.snapshot.restore();
@@ -195,13 +203,14 @@ export class TaskSystem<S, P = unknown> implements System {
     this.born = 0;
     this.depth++;
     this.scheduler.stepTask(task);
-    this.more = this.footprint();
+    this.more = this.footprint(t);
     if (this.failure === null && task.state !== 'done' && !canMove(task)) this.lookForCircle();
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, false);
   }
 
-  private footprint(): Wait[] | null {
+  private footprint(t: number): Wait[] | null {
     const touched = takeFootprint();
+    this.races?.step(t, this.op, touched, this.born);
     if (touched.length === 0) return null;
     return touched.length === 1 ? touched : [...new Set(touched)];
   }
@@ -245,7 +254,24 @@ export class TaskSystem<S, P = unknown> implements System {
       setExploring(true);
       takeFootprint();
     }
-    return this.failure;
+    return (this.failure ??= this.dataRace());
+  }
+
+  private dataRace(): Failure | null {
+    const race = this.races?.find() ?? null;
+    if (race === null) return null;
+    const { first, second } = race;
+    const who = ({ task, op }: Access): string =>
+      `${kindNames[kindOf(op)]!} by ${this.names[task]!}`;
+    const x = this.label(objectOf(second.op));
+    const line = (a: Access): string =>
+      `step ${a.step + 1}: ${this.names[a.task]!}, ${this.describe(a.op)}`;
+    return {
+      kind: 'data race',
+      symptom: `data race on ${x}: ${who(first)}, ${who(second)}`,
+      detail: `${line(first)}\n${line(second)}\nno lock, wake or marked access orders the two`,
+      depth: second.step + 1,
+    };
   }
 
   get wrong(): Failure | null {
