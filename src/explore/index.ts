@@ -5,10 +5,20 @@ export { type Program, ProgramSystem, type Steps } from './program.ts';
 export { type Ending, runOnce } from './run.ts';
 export { ABANDON, type Search } from './search.ts';
 export type { Chooser, Failure, Inspection, Step, System } from './system.ts';
+export {
+  AsyncCell,
+  AsyncMutex,
+  type AsyncScenario,
+  AsyncSystem,
+  type TaskContext,
+} from './async.ts';
+export { type AsyncExploreOptions, exploreAsync } from './explore-async.ts';
 export { explore, type ExploreOptions, exploreSystem, type Verdict } from './explore.ts';
 export type { Scenario, Variant } from './scenario.ts';
 export { type Move, parseSchedule, type Schedule, scheduleText } from './schedule.ts';
 export { TaskSystem } from './task-system.ts';
+export { type DataRace, DataRaces } from './data-races.ts';
+export { type Outcome, type Target } from './targets.ts';
 export { Snapshot } from './snapshot.ts';
 export { Cell } from '../sched/cell.ts';
 export { Completion } from '../sched/completion.ts';
