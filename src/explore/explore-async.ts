@@ -3,7 +3,7 @@ import { errno } from '../base/errno.ts';
 import { type AsyncScenario, AsyncSystem } from './async.ts';
 import { Dpor } from './dpor.ts';
 import type { ExploreOptions, Verdict } from './explore.ts';
-import type { Ending } from './run.ts';
+import { type Ending, livelock } from './run.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
 import { ABANDON, type Search } from './search.ts';
 import type { Failure } from './system.ts';
@@ -23,9 +23,7 @@ async function runOnceAsync<S>(
     const enabled = system.enabled();
     if (enabled === 0) return { failure: await system.finish(), abandoned: false, steps };
     if (steps === limit) {
-      const symptom = `no end after ${limit} steps`;
-      const failure = system.wrong ?? { kind: 'livelock' as const, symptom, depth: steps };
-      return { failure, abandoned: false, steps };
+      return { failure: system.wrong ?? livelock(system, [], steps), abandoned: false, steps };
     }
     const task = search.choose(system, enabled);
     if (task === ABANDON) return { failure: null, abandoned: true, steps };

@@ -31,6 +31,7 @@ import {
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
 import { blockers, classesIn, describeWaits, stuckForGood, waitCycle } from '../sched/wait-for.ts';
+import { WaitQueue } from '../sched/wait-queue.ts';
 import { type Access, DataRaces } from './data-races.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
@@ -53,6 +54,10 @@ class Everything extends SharedObject {
 }
 
 const canMove = (task: Task): boolean => task.state === 'runnable' && isEnabled(task);
+
+/** Does it sleep on a queue that somebody woke when nobody slept there? */
+const missedWake = ({ state, pendingOn }: Task): boolean =>
+  state === 'sleeping' && pendingOn instanceof WaitQueue && pendingOn.wokenInVain === true;
 
 const firstOf = { pick: (): number => 0 };
 
@@ -285,8 +290,13 @@ export class TaskSystem<S, P = unknown> implements System {
   }
 
   private deadlock(stuck: readonly Task[]): Failure {
-    const symptom = `${stuck.map((t) => t.name).join(' and ')} wait for ever`;
-    const classes = classesIn(waitCycle(stuck) ?? stuck);
+    const circle = waitCycle(stuck);
+    const missed = circle === null ? stuck.filter(missedWake) : [];
+    const symptom = [
+      `${stuck.map((t) => t.name).join(' and ')} wait for ever`,
+      ...missed.map((t) => `${t.name} sleeps on ${t.pendingOn!.name}, which was woken before`),
+    ].join('; ');
+    const classes = classesIn(circle ?? stuck);
     return { kind: 'deadlock', symptom, detail: describeWaits(stuck), classes, depth: this.depth };
   }
 

@@ -62,6 +62,9 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   /** Checked builds only. @see begin() */
   declare private underWay: Map<string, UnderWay> | undefined;
 
+  /** While exploring: it was woken when nobody slept. Who sleeps now may have missed that wake. */
+  declare wokenInVain: boolean | undefined;
+
   /** @param key  its identity, where whoever comes first makes it (point.ts) */
   constructor(name: string, holders: () => readonly Task[] = nobody, key?: number) {
     super(key);
@@ -124,12 +127,18 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
   }
 
   wakeOne(): void {
-    if (CHECKED && exploring) touch(WAKE, this);
+    if (CHECKED && exploring) this.wakes();
     if (this.list !== null) wakeFirst(this.list);
   }
 
+  /** While exploring: a wake came when nobody slept. @see wokenInVain */
+  private wakes(): void {
+    touch(WAKE, this);
+    if (this.empty) this.wokenInVain = true;
+  }
+
   wakeAll(): void {
-    if (CHECKED && exploring) touch(WAKE, this);
+    if (CHECKED && exploring) this.wakes();
     if (this.list !== null) while (wakeFirst(this.list) !== null);
   }
 

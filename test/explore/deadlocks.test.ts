@@ -4,8 +4,9 @@
  */
 import { beforeEach, expect, test } from 'vitest';
 import { explore, type ExploreOptions, type Verdict } from '../../src/explore/explore.ts';
+import { runGuided } from '../../src/explore/guided.ts';
 import { Cell } from '../../src/sched/cell.ts';
-import { lockClass } from '../../src/sched/lock-class.ts';
+import { lockClass, OR_GIVE_UP } from '../../src/sched/lock-class.ts';
 import { lockdep, resetLockdep } from '../../src/sched/lockdep.ts';
 import { Mutex } from '../../src/sched/mutex.ts';
 import { type Op, SLEEP } from '../../src/sched/op.ts';
@@ -50,7 +51,11 @@ test('a circle is a deadlock, also while somebody else runs for ever', () => {
 
 test('who runs for ever with nobody stuck is a livelock, and it is said after how many steps', () => {
   const v = look({ spin }, { maxSteps: 40 });
-  expect([v.failure?.kind, v.failure?.symptom]).toEqual(['livelock', 'no end after 40 steps']);
+  expect(v.failure).toMatchObject({
+    kind: 'livelock',
+    symptom: 'no end after 40 steps: spin goes round',
+    detail: 'again and again:\nspin: read(x)',
+  });
 });
 
 test('of a circle those in it are said to wait for ever, from when it closed', () => {
@@ -103,6 +108,56 @@ test('a flag whose end somebody sleeps for is in the circle, with who set it', (
   expect(failure?.detail).toContain('flusher waits for deadlocks.A, up to writer');
   expect(failure?.detail).toContain('in a circle: ');
   expect(failure?.classes).toEqual(['deadlocks.A', 'I_SYNC']);
+});
+
+const polite = (mine: 'a' | 'b', other: 'a' | 'b') =>
+  function* (toy: Toy): Op<void> {
+    for (;;) {
+      using _m = yield* toy[mine].acquire();
+      yield* toy.x.read();
+      if (toy[other].tryLock(OR_GIVE_UP)) return void toy[other].unlock();
+      yield* toy.x.read();
+    }
+  };
+const tasks = { ab: polite('a', 'b'), ba: polite('b', 'a') };
+
+test('two who give way to each other for ever go round, and it is said how', () => {
+  const scenario = { id: 'polite', title: 'polite', setup: () => new Toy(), tasks };
+  const turnAbout = Array.from({ length: 100 }, () => 1);
+  const { failure } = runGuided(scenario, turnAbout, { maxSteps: 62 });
+  expect(failure?.symptom).toBe('no end after 62 steps: ab and ba go round');
+  expect(failure?.detail).toBe(
+    [
+      'again and again:',
+      ...['ba: lock(deadlocks.B)', 'ab: lock(deadlocks.A)', 'ba: read(x)', 'ab: read(x)'],
+      ...['ba: read(x)', 'ab: read(x)'],
+    ].join('\n'),
+  );
+});
+
+test('one who goes round because another is never let move: that is an unfair schedule', () => {
+  const v = look(tasks, { maxSteps: 30, limit: 20_000 });
+  expect(v.failure?.symptom).toBe('no end after 30 steps: ba goes round');
+  expect(v.failure?.detail).toContain('while ab could move: an unfair schedule');
+});
+
+test('a task that sleeps on a queue that was woken too early is said to do so', () => {
+  const v = look(
+    {
+      *waiter({ state }): Op<void> {
+        let asleep = false; // The condition is looked at too early, and never again.
+        yield* state.waitFor(() => asleep || !(asleep = true));
+      },
+      *waker({ state }): Op<void> {
+        state.wakeAll();
+      },
+    },
+    { all: true },
+  );
+  expect(v.failures).toEqual({ deadlock: 1 });
+  expect(v.failure?.symptom).toBe(
+    'waiter wait for ever; waiter sleeps on inode.state, which was woken before',
+  );
 });
 
 test('one of several who could end a wait is enough, and of a lock all holders are needed', () => {
