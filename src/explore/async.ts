@@ -4,9 +4,9 @@
  * `t.step(label)` beside it. Each of these is a point: the task stops there until it is moved, and
  * the code from there to the next point is one step.
  *
- * Between two steps every task stands at a point, so that nothing is in the microtask queue but what
- * the moved task puts there. It is therefore known who runs, without handing a context around; a
- * task that awaits something else (a timer, real I/O) never comes to its next point, and that is
+ * Between two steps every task stands at a point, so that nothing is in the microtask queue but
+ * what the moved task puts there. It is therefore known who runs, without handing a context around;
+ * a task that awaits something else (a timer, real I/O) never comes to its next point, and that is
  * an error. Outside of an exploration all of it works as its name says, without points.
  */
 import { errno } from '../base/errno.ts';

@@ -87,8 +87,9 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
    * @param still  false from when the task has done its part and a device must do the rest
    */
   begin(what: string, still = always): void {
-    if (CHECKED)
+    if (CHECKED) {
       (this.underWay ??= new Map()).set(what, new UnderWay(what, currentOrNull(), still));
+    }
   }
   /** The flag goes; a wake follows. */
   end(what: string): void {
@@ -133,8 +134,10 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
 
   /** While exploring: a wake came when nobody slept. @see wokenInVain */
   private wakes(): void {
-    touch(WAKE, this);
-    if (this.empty) this.wokenInVain = true;
+    if (CHECKED) {
+      touch(WAKE, this);
+      if (this.empty) this.wokenInVain = true;
+    }
   }
 
   wakeAll(): void {
