@@ -52,7 +52,7 @@ const PROGRESS_EVERY = 256;
 /** Explore a scenario. @throws EINVAL it has no such variant */
 export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions = {}): Verdict {
   const variant = options.variant === undefined ? null : variantOf(scenario, options.variant);
-  const system = new TaskSystem(scenario, { ...options, variant });
+  const system = new TaskSystem(scenario, variant, options);
   // What was seen before says nothing about this scenario, and a verdict is the same each time.
   const outer = isolateLockdep();
   lockdep.throws = false;

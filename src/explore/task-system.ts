@@ -31,8 +31,8 @@ import {
 import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
 import { blockers, classesIn, describeWaits, stuckForGood, waitCycle } from '../sched/wait-for.ts';
-import { type Access, DataRaces } from './data-races.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
+import { type Access, DataRaces } from './data-races.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
 import {
@@ -61,12 +61,6 @@ const missedWake = ({ state, pendingOn }: Task): boolean =>
 
 const firstOf = { pick: (): number => 0 };
 
-export interface TaskSystemOptions<P> {
-  readonly variant?: Variant<P> | null;
-  /** Look for data races; yes. */
-  readonly dataRaces?: boolean;
-}
-
 export class TaskSystem<S, P = unknown> implements System {
   readonly scenario: Scenario<S, P>;
   readonly scheduler: Scheduler;
@@ -90,9 +84,13 @@ export class TaskSystem<S, P = unknown> implements System {
   /** What `always` read last. */
   private watched: Wait[] = [];
 
-  constructor(scenario: Scenario<S, P>, options: TaskSystemOptions<P> = {}) {
+  constructor(
+    scenario: Scenario<S, P>,
+    variant: Variant<P> | null = null,
+    options: { readonly dataRaces?: boolean } = {},
+  ) {
     this.scenario = scenario;
-    this.variant = options.variant ?? null;
+    this.variant = variant;
     this.races = options.dataRaces === false ? null : new DataRaces();
     this.scheduler = new Scheduler({
       strategy: {

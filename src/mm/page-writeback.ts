@@ -107,7 +107,6 @@ export function folioCancelWriteback(folio: Folio): void {
 
 /** @context May sleep. A reference or the lock keeps the folio. */
 export function* folioWaitWriteback(folio: Folio): Op<void> {
-  if (CHECKED) folio.lockWait.look();
   if (folio.writeback) yield* folio.lockWait.waitFor(() => !folio.writeback, 'PG_writeback');
 }
 

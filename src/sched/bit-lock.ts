@@ -35,10 +35,6 @@ export interface BitLockable {
   wake?(): void;
 }
 
-/** One that is made when first needed is known by its wait queue, whoever makes it. */
-const madeKey = (bit: BitLockable): number =>
-  CHECKED && exploring ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
-
 /** What a bit has no room for: its identity and its owner. Checked builds only. */
 class BitShadow implements Announced, WaitTarget {
   private readonly made: number;
@@ -46,7 +42,9 @@ class BitShadow implements Announced, WaitTarget {
   readonly bit: BitLockable;
   owner: Task | null = null;
   constructor(name: string, bit: BitLockable) {
-    this.made = bit.sharedKey === undefined ? madeKey(bit) : 0;
+    // Its maker is whoever comes first; its wait queue knows better.
+    if (bit.sharedKey !== undefined) this.made = 0;
+    else this.made = exploring ? stableKey('bit', bit.lockWait.objectKey) : newObjectKey();
     this.name = name;
     this.bit = bit;
   }

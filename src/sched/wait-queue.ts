@@ -8,17 +8,7 @@
 import { List } from '../base/list.ts';
 import { lockdepMightSleep } from './lockdep.ts';
 import { type Op, SLEEP } from './op.ts';
-import {
-  announce,
-  exploring,
-  PREP,
-  READ,
-  SCHED,
-  SharedObject,
-  touch,
-  WAKE,
-  WRITE,
-} from './point.ts';
+import { announce, exploring, PREP, SCHED, SharedObject, touch, WAKE } from './point.ts';
 import { type Announced, currentOrNull, currentTask, type Task, type WaitTarget } from './task.ts';
 
 /**
@@ -89,9 +79,8 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
     return true;
   }
 
-  // A flag whose end others sleep for (I_SYNC, PG_writeback) is a lock in all but name. These three
-  // tell deadlock reports who holds it, and the explorer that it was looked at or changed. They are
-  // for checked builds: `if (CHECKED) queue.begin('I_SYNC')`.
+  // A flag whose end others sleep for (I_SYNC, PG_writeback) is a lock in all but name. These two
+  // tell deadlock reports who holds it; for checked builds: `if (CHECKED) queue.begin('I_SYNC')`.
 
   /**
    * The running task sets the flag `what`, which a wait names as its `why`.
@@ -99,20 +88,12 @@ export class WaitQueue extends SharedObject implements WaitTarget, Announced {
    */
   begin(what: string, still = always): void {
     if (CHECKED) {
-      if (exploring) touch(WRITE, this);
       (this.underWay ??= new Map()).set(what, new UnderWay(what, currentOrNull(), still));
     }
   }
   /** The flag goes; a wake follows. */
   end(what: string): void {
-    if (CHECKED) {
-      if (exploring) touch(WRITE, this);
-      this.underWay?.delete(what);
-    }
-  }
-  /** The flag is looked at, outside of waitFor(). */
-  look(): void {
-    if (CHECKED && exploring) touch(READ, this);
+    if (CHECKED) this.underWay?.delete(what);
   }
 
   /** The running task stands in the queue; the caller yields SLEEP and looks again. */

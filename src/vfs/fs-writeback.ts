@@ -64,7 +64,6 @@ function requeue(inode: Inode): void {
 export function* writebackSingleInode(inode: Inode, wbc: WritebackControl): Op<void> {
   trace('vfs:writebackSingleInode');
   const integrity = wbc.syncMode === 'all';
-  if (CHECKED) inode.stateWait.look();
   if (inode.state & I_SYNC) {
     if (!integrity) return;
     yield* inode.stateWait.waitFor(() => (inode.state & I_SYNC) === 0, 'I_SYNC');

@@ -49,7 +49,6 @@ export function* igetLocked<T extends Inode>(sb: SuperBlock, ino: Ino, make: () 
       if (CHECKED) fresh.stateWait.begin('I_NEW');
       return fresh;
     }
-    if (CHECKED) inode.stateWait.look();
     if ((inode.state & (I_NEW | I_FREEING)) === 0) {
       ihold(inode);
       return inode;

@@ -98,7 +98,8 @@ const table: [string, System, number, number?][] = [
   ['rwsem 3R+2W, queued writers', of(p.rwsem(3, 2, true)), 560, 0],
 ];
 
-test.each(table)('optimal: %s', (_name, system, traces, deadlocks = 0) => {
+// The longest has 1.8 million executions.
+test.each(table)('optimal: %s', { timeout: 300_000 }, (_name, system, traces, deadlocks = 0) => {
   const got = count(system, 'optimal');
   expect({ traces: got.traces, deadlocks: got.deadlocks }).toEqual({ traces, deadlocks });
   expect(got.blocked).toBe(0);
