@@ -190,6 +190,7 @@ const KNOWN: readonly [image: string, record: string, field: string, of: string,
     'one more in its second byte',
   ],
   ['orphan-file', 'ext4_dir_entry_2', 'inode', 'inode 11', 'all zero'],
+  ['htree-depth-2', 'ext4_super_block', 's_feature_ro_compat', 'the super block', 'all zero'],
   ['mmp', 'ext4_super_block', 's_want_extra_isize', 'the super block', 'lowest bit flipped'],
 ];
 

@@ -211,14 +211,14 @@ function bitmapChanged(
   };
   add(bgFreeInodesCount, freed);
   add(bgUsedDirsCount, dirs);
-  if (sb.has.metadataCsum || sb.has.gdtCsum) {
+  if (freed < 0) {
+    // Without checksums both are 0, or left over from a feature that was taken away: e2fsck then
+    // believes them all the same.
     const flags = GroupDesc.bg_flags.get(gdt.view, g);
     const unused = bgItableUnused.get(gdt.view, g, descSize);
     const fresh = (flags & EXT4_BG_INODE_UNINIT) !== 0 ? inodesPerGroup : unused;
-    if (freed < 0) {
-      GroupDesc.bg_flags.set(gdt.view, g, flags & ~EXT4_BG_INODE_UNINIT);
-      bgItableUnused.set(gdt.view, g, descSize, Math.min(fresh, inodesPerGroup - at - 1));
-    }
+    GroupDesc.bg_flags.set(gdt.view, g, flags & ~EXT4_BG_INODE_UNINIT);
+    bgItableUnused.set(gdt.view, g, descSize, Math.min(fresh, inodesPerGroup - at - 1));
   }
   if (sb.has.metadataCsum) {
     const csum = bitmapCsum(sb.csumSeed, bh.data, inodesPerGroup);
