@@ -44,6 +44,10 @@ const ENTRIES = [
  * Complete and tested, and no program of ours calls them yet. A line goes when its caller comes.
  */
 const WAITING: Readonly<Record<string, string>> = {
+  'src/cli/explore-threads.ts': 'a search in several threads, for the command `explore`',
+  'src/cli/explore-worker.ts': 'one of its threads',
+  'src/explore/division.ts': 'what the threads share',
+  'src/explore/part.ts': 'what one of them explores',
   'src/fs/tmpfs/tmpfs.ts': 'the file system to read first; the VFS is tested over it',
   'src/vfs/libfs.ts': 'generic operations of simple file systems: tmpfs',
   'src/syscall/mount.ts': 'mounts inside a tree, for the FUSE server',
