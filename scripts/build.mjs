@@ -8,21 +8,16 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const ENTRIES = [
-  'src/index.ts',
-  'src/cli/main.ts',
-  'src/cli/explore-worker.ts',
-  'src/explore/index.ts',
-  'bench/main.ts',
-  'bench/explore-program.ts',
-];
-const entryPoints = ENTRIES.filter((file) => existsSync(file)).map((file) => ({
-  in: file,
-  out: file.replace(/^src\/|\.ts$/g, ''),
-}));
+const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'bench/main.ts', 'bench/explore-program.ts'];
+/** Of no use without scheduling points. */
+const CHECKED_ENTRIES = ['src/explore/index.ts', 'src/cli/explore-worker.ts'];
+/** Entrances of the package, by their declarations. */
+const DECLARED = ['dist/types/index.d.ts', 'dist/types/explore/index.d.ts'];
 
 /** @param {string} outdir @param {boolean} checked */
 async function bundle(outdir, checked) {
+  const files = [...ENTRIES, ...(checked ? CHECKED_ENTRIES : [])].filter((f) => existsSync(f));
+  const entryPoints = files.map((file) => ({ in: file, out: file.replace(/^src\/|\.ts$/g, '') }));
   await build({
     entryPoints,
     outdir,
@@ -46,11 +41,11 @@ function declarations() {
   const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'];
   const { status } = spawnSync(process.execPath, tsc, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
-  const index = 'dist/types/index.d.ts';
-  if (!existsSync(index)) return;
   // Some signatures name Disposable, which the default library of our users may lack.
   const reference = '/// <reference lib="esnext.disposable" />\n';
-  writeFileSync(index, reference + readFileSync(index, 'utf8'));
+  for (const index of DECLARED) {
+    if (existsSync(index)) writeFileSync(index, reference + readFileSync(index, 'utf8'));
+  }
 }
 
 rmSync('dist', { recursive: true, force: true });

@@ -2,10 +2,11 @@
 /**
  * The command `foliofs`: a list of commands, each of which is loaded when it is called.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { changeCommands } from './commands-change.ts';
 import { imageCommands } from './commands-image.ts';
+import { exploreCommands } from './commands-explore.ts';
 import { lookCommands } from './commands-look.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from './context.ts';
 import { causeOf, UsageError } from './errors.ts';
@@ -55,6 +56,7 @@ function program(): Command {
   imageCommands(top);
   lookCommands(top);
   changeCommands(top);
+  exploreCommands(top);
   for (const command of top.commands) settle(command, top);
   return top;
 }
@@ -79,11 +81,28 @@ function failed(e: unknown, argv: readonly string[]): number {
   return check ? CHECK_FAILED : EXIT_FAILED;
 }
 
-const argv = process.argv.slice(2);
-try {
-  await program().parseAsync(argv, { from: 'user' });
-} catch (e) {
-  process.exitCode = failed(e, argv);
-} finally {
-  flushOutput();
+/** Commands that need scheduling points and lockdep, which only the checked build has. */
+const CHECKED_ONLY = new Set(['explore']);
+
+/** The same command of the other build, in this process. */
+async function checkedBuild(): Promise<void> {
+  const there = new URL('../checked/cli/main.js', import.meta.url);
+  if (existsSync(there)) await import(there.href);
+  else {
+    printError('foliofs: the checked build is not installed (dist/checked): npm run build');
+    process.exitCode = EXIT_FAILED;
+  }
 }
+
+async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv, { from: 'user' });
+  } catch (e) {
+    process.exitCode = failed(e, argv);
+  } finally {
+    flushOutput();
+  }
+}
+
+const argv = process.argv.slice(2);
+await (!CHECKED && CHECKED_ONLY.has(argv[0] ?? '') ? checkedBuild() : run(argv));

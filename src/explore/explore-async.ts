@@ -69,7 +69,7 @@ async function explored<S>(
     if (!end.abandoned) executions++;
     if (end.failure !== null) {
       failures[end.failure.kind] = (failures[end.failure.kind] ?? 0) + 1;
-      first ??= { failure: end.failure, schedule: scheduleOf(search.trace) };
+      first ??= { failure: end.failure, schedule: scheduleOf(search.trace, system) };
       if (!all) break;
     }
     more = search.ended(system);

@@ -6,15 +6,14 @@
  * far it came. The memory model is sequential consistency; a step is a turn of a task between two
  * announced operations, so that what plain code does within a turn is not taken apart.
  */
-import { errno } from '../base/errno.ts';
-import { isolateLockdep, lockdep } from '../sched/lockdep.ts';
+import { lockdep } from '../sched/lockdep.ts';
 import { Dpor } from './dpor.ts';
 import { runOnce } from './run.ts';
-import type { Scenario, Variant } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
 import type { Failure, System } from './system.ts';
 import { type Target, Targets } from './targets.ts';
-import { TaskSystem } from './task-system.ts';
+import { withSystem } from './with-system.ts';
 
 export interface ExploreOptions {
   readonly strategy?: 'optimal' | 'source';
@@ -51,25 +50,11 @@ const PROGRESS_EVERY = 256;
 
 /** Explore a scenario. @throws EINVAL it has no such variant */
 export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions = {}): Verdict {
-  const variant = options.variant === undefined ? null : variantOf(scenario, options.variant);
-  const system = new TaskSystem(scenario, variant, options);
-  // What was seen before says nothing about this scenario, and a verdict is the same each time.
-  const outer = isolateLockdep();
-  lockdep.throws = false;
-  try {
-    const found = exploreSystem(system, { faults: scenario.faults ?? 1, ...options });
-    return { id: scenario.id, variant: options.variant ?? null, ...found };
-  } finally {
-    system.stop();
-    outer();
-  }
-}
-
-export function variantOf<S, P>(scenario: Scenario<S, P>, name: string): Variant<P> {
-  const variant = scenario.variants?.[name];
-  if (variant !== undefined) return variant;
-  const known = Object.keys(scenario.variants ?? {}).join(', ') || 'none';
-  throw errno('EINVAL', { scenario: scenario.id }, `no variant ${name}; there are: ${known}`);
+  return withSystem(scenario, options, (system) => ({
+    id: scenario.id,
+    variant: options.variant ?? null,
+    ...exploreSystem(system, { faults: scenario.faults ?? 1, ...options }),
+  }));
 }
 
 export type Exploration = Omit<Verdict, 'id' | 'variant'>;
@@ -90,10 +75,10 @@ export function exploreSystem(
     const end = runOnce(system, search, maxSteps);
     steps += end.steps;
     if (!end.abandoned) executions++;
-    targets.ended(end.failure, () => scheduleOf(search.trace));
+    targets.ended(end.failure, () => scheduleOf(search.trace, system));
     if (end.failure !== null) {
       failures[end.failure.kind] = (failures[end.failure.kind] ?? 0) + 1;
-      first ??= { failure: end.failure, schedule: scheduleOf(search.trace) };
+      first ??= { failure: end.failure, schedule: scheduleOf(search.trace, system) };
       if (!all) break;
     }
     more = search.ended(system);

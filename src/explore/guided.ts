@@ -4,14 +4,13 @@
  * last goes on, and choices of data fall ordinarily; so smaller numbers, and fewer of them, are
  * schedules with fewer switches and fewer faults.
  */
-import { isolateLockdep, lockdep } from '../sched/lockdep.ts';
 import { runOnce } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
 import type { Search } from './search.ts';
 import type { Failure, System } from './system.ts';
-import { TaskSystem } from './task-system.ts';
 import { Trace } from './trace.ts';
+import { withSystem } from './with-system.ts';
 
 export class Guided implements Search {
   readonly trace = new Trace();
@@ -63,15 +62,9 @@ export function runGuided<S, P>(
   numbers: readonly number[],
   options: { readonly maxSteps?: number } = {},
 ): { readonly failure: Failure | null; readonly schedule: Schedule } {
-  const system = new TaskSystem(scenario);
-  const search = new Guided(numbers);
-  const outer = isolateLockdep();
-  lockdep.throws = false;
-  try {
+  return withSystem(scenario, {}, (system) => {
+    const search = new Guided(numbers);
     const { failure } = runOnce(system, search, options.maxSteps ?? 100_000);
-    return { failure, schedule: scheduleOf(search.trace) };
-  } finally {
-    system.stop();
-    outer();
-  }
+    return { failure, schedule: scheduleOf(search.trace, system) };
+  });
 }

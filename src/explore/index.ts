@@ -20,6 +20,21 @@ export { type Move, parseSchedule, type Schedule, scheduleText } from './schedul
 export { TaskSystem } from './task-system.ts';
 export { type DataRace, DataRaces } from './data-races.ts';
 export { type Outcome, type Target } from './targets.ts';
+export { diagram, type Line, linesOf, symptomOf } from './diagram.ts';
+export { Follow, type Stray } from './follow.ts';
+export { htmlPage, type PageFacts } from './html.ts';
+export {
+  type Blocked,
+  type Change,
+  record,
+  type RecordedStep,
+  type Recording,
+  type RecordOptions,
+} from './record.ts';
+export { parseSeed, type Seed } from './seed.ts';
+export { replay, show, type Shown, type ShowOptions } from './show.ts';
+export { shrink, type Shrunk, type ShrinkOptions } from './shrink.ts';
+export { expectedSymptom, variantOf, withSystem, type WithOptions } from './with-system.ts';
 export { Snapshot } from './snapshot.ts';
 export { Cell } from '../sched/cell.ts';
 export { Completion } from '../sched/completion.ts';

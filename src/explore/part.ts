@@ -169,7 +169,7 @@ export class Part extends Dpor {
       if (!abandoned) counts.executions++;
       if (failure !== null) {
         counts.failures[failure.kind] = (counts.failures[failure.kind] ?? 0) + 1;
-        failed ??= { failure, schedule: scheduleOf(this.trace) };
+        failed ??= { failure, schedule: scheduleOf(this.trace, system) };
       }
       this.finished = !this.ended(system);
     }

@@ -242,8 +242,10 @@ export class ProgramSystem<S> implements System {
       }
       if (((this.live >>> t) & 1) === 0 || this.isEnabled(t)) continue;
       const o = objectOf(this.next[t]!);
+      // A reader is kept out by writers that hold it or stand in line, a writer by readers too.
+      const others = kindOf(this.next[t]!) === RDLOCK ? this.queued[o]! : this.readers[o]!;
       const by = Array.from({ length: this.count }, (_, q) => q).filter(
-        (q) => this.owner[o] === q || ((this.readers[o]! >>> q) & 1) !== 0,
+        (q) => this.owner[o] === q || ((others >>> q) & 1) !== 0,
       );
       waits.push({ task: t, what: this.describe(this.next[t]!), by });
     }

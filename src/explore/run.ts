@@ -35,11 +35,11 @@ export function runOnce(system: System, search: Search, limit: number): Ending {
 }
 
 /** So many steps before the limit are kept, to see what goes round. */
-const WINDOW = 300;
+export const WINDOW = 300;
 /** So often in a row a sequence of steps must come to be called a repetition. */
 const ROUNDS = 3;
 
-interface Recent {
+export interface Recent {
   readonly task: number;
   readonly op: Wait;
 }

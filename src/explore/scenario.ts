@@ -48,6 +48,11 @@ export interface Scenario<S = unknown, P = unknown> {
   readonly finally?: (state: S) => Op<unknown> | void;
   /** Values worth seeing beside a schedule. */
   readonly values?: (state: S) => Readonly<Record<string, string | number | boolean>>;
+  /**
+   * A canary: wrong on purpose, to show that the explorer finds what it should. The symptom must
+   * match.
+   */
+  readonly mustFail?: RegExp;
   /** At most so many free choices (errors, short copies) other than the ordinary; 1. */
   readonly faults?: number;
   readonly variants?: Readonly<Record<string, Variant<P>>>;

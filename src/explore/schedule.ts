@@ -4,9 +4,11 @@
  * colon the outcomes of that step's choices. What is left out at the end is: whoever comes first.
  */
 import { errno } from '../base/errno.ts';
+import type { System } from './system.ts';
 import type { Trace } from './trace.ts';
 
 export interface Move {
+  /** The how-many-th task that this execution met, from 0: the same in every process. */
   readonly task: number;
   readonly choices: readonly number[] | null;
 }
@@ -14,11 +16,19 @@ export type Schedule = readonly Move[];
 
 const VERSION = '1';
 
-export function scheduleOf(trace: Trace): Move[] {
-  return Array.from({ length: trace.length }, (_, i) => ({
+/** The schedule of the execution that has just been run. */
+export function scheduleOf(trace: Trace, system: System): Move[] {
+  const moves = Array.from({ length: trace.length }, (_, i) => ({
     task: trace.task[i]!,
     choices: trace.choices[i]!,
   }));
+  return portable(moves, system);
+}
+
+/** Moves with numbers of `system`, as a schedule. @param system  it has just made these moves */
+export function portable(moves: readonly Move[], { births }: System): Move[] {
+  if (births === undefined) return [...moves];
+  return moves.map(({ task, choices }) => ({ task: births.indexOf(task), choices }));
 }
 
 export function scheduleText(schedule: Schedule): string {

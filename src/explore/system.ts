@@ -51,6 +51,11 @@ export interface System {
   readonly count: number;
   /** Tasks that the last step made; after `start()`, those that are there. */
   readonly born: number;
+  /**
+   * Tasks in the order in which this execution met them, if that is not the order of their numbers.
+   * Schedules name tasks by it: numbers depend on what was executed before.
+   */
+  readonly births?: readonly number[];
   /** Tasks that have not ended. */
   readonly live: number;
   /** Tasks that could move now. */

@@ -7,9 +7,11 @@
  * executions: the same task has the same number whichever schedule made it.
  */
 import { assert } from '../base/assert.ts';
+import type { Held } from '../sched/lock-class.ts';
 import { restartLockdep } from '../sched/lockdep.ts';
 import type { Wait } from '../sched/op.ts';
 import {
+  idOf,
   isEnabled,
   isReadLike,
   kindNames,
@@ -77,6 +79,7 @@ export class TaskSystem<S, P = unknown> implements System {
   private madeBefore = 0;
   /** By number; null: not in this execution. */
   private tasks: (Task | null)[] = [];
+  births: number[] = [];
   private readonly numbers = new Map<number, number>();
   private failure: Failure | null = null;
   private readonly races: DataRaces | null;
@@ -123,6 +126,7 @@ export class TaskSystem<S, P = unknown> implements System {
       restartObjectKeys(this.madeBefore);
     }
     restartLockdep();
+    this.births = [];
     this.state = this.scenario.setup(this.prepared, this.scheduler);
     this.everything = new Everything();
     for (const [name, task] of Object.entries(this.scenario.tasks)) {
@@ -161,6 +165,7 @@ export class TaskSystem<S, P = unknown> implements System {
     while (this.tasks.length <= number) this.tasks.push(null);
     this.tasks[number] = task;
     this.born |= 1 << number;
+    this.births.push(number);
     task.onDone((t) => {
       if (t.failed) this.fail(t.error, t.name);
     });
@@ -313,16 +318,24 @@ export class TaskSystem<S, P = unknown> implements System {
 
   private readonly labels = new Map<number, string>();
   private readonly alike = new Map<string, number>();
-  /** The name, and a number behind it from the second object of that name on. */
+  /** The name, and a number behind it from the second object of that name and kind on. */
   private label(id: number): string {
     const known = this.labels.get(id);
     if (known !== undefined) return known;
-    const name = objectNamed(id)?.name ?? `#${id}`;
-    const n = (this.alike.get(name) ?? 0) + 1;
-    this.alike.set(name, n);
+    const on = objectNamed(id);
+    const name = on?.name ?? `#${id}`;
+    const alike = `${on?.constructor.name ?? ''} ${name}`;
+    const n = (this.alike.get(alike) ?? 0) + 1;
+    this.alike.set(alike, n);
     const label = n === 1 ? name : `${name} (${n})`;
     this.labels.set(id, label);
     return label;
+  }
+
+  /** The lock itself where it has a name of its own: two of a class are told apart. */
+  private heldLabel({ cls, instance }: Held): string {
+    if (!(instance instanceof SharedObject) || !('name' in instance)) return cls.name;
+    return this.label(idOf(instance as SharedObject & { readonly name: string }));
   }
 
   inspect(): Inspection {
@@ -330,12 +343,13 @@ export class TaskSystem<S, P = unknown> implements System {
     const waits: { task: number; what: string; by: number[] }[] = [];
     this.tasks.forEach((task, t) => {
       if (task === null || task.state === 'done') return;
-      for (const h of task.held) held.push({ task: t, what: h.cls.name });
+      for (const h of task.held) held.push({ task: t, what: this.heldLabel(h) });
       if (canMove(task)) return;
       const by = blockers(task).map((b) => this.tasks.indexOf(b));
       waits.push({ task: t, what: this.describe(nextOf(task)), by: by.filter((b) => b >= 0) });
     });
     const values = Object.entries(this.scenario.values?.(this.state) ?? {});
+    takeFootprint(); // Looking is no part of the next step.
     return { held, waits, values: Object.fromEntries(values.map(([k, v]) => [k, String(v)])) };
   }
 }

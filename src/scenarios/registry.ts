@@ -1,5 +1,7 @@
-/** All scenarios, in the order in which they are listed. */
+/** The list of scenarios. */
 import type { Scenario } from '../explore/scenario.ts';
+import { abba } from './abba.ts';
+import { lostUpdate } from './lost-update.ts';
 import { reclaimRead } from './reclaim-read.ts';
 import { renameRename } from './rename-rename.ts';
 import { unlinkWriteback } from './unlink-writeback.ts';
@@ -7,6 +9,7 @@ import type { World } from './world.ts';
 import { writeTruncate } from './write-truncate.ts';
 import { writeWrite } from './write-write.ts';
 
+/** Those on the real file system. */
 export const ext4Scenarios: readonly Scenario<World, World>[] = [
   writeWrite,
   writeTruncate,
@@ -14,3 +17,16 @@ export const ext4Scenarios: readonly Scenario<World, World>[] = [
   unlinkWriteback,
   reclaimRead,
 ];
+
+/** In a list the kind of state is forgotten: the explorer hands a scenario only what it made. */
+const entry = <S, P>(scenario: Scenario<S, P>): Scenario => scenario as Scenario;
+
+/** Every scenario, in the order in which `foliofs explore` runs them. */
+export const scenarios: readonly Scenario[] = [
+  entry(lostUpdate),
+  entry(abba),
+  ...ext4Scenarios.map(entry),
+];
+
+export const scenarioNamed = (id: string): Scenario | undefined =>
+  scenarios.find((scenario) => scenario.id === id);

@@ -77,15 +77,14 @@ let madeOutside = 0;
 /** Who has an id, for people. */
 const named: { readonly name: string }[] = [];
 
-const idOf = (on: { readonly name: string; readonly objectKey: number }): number => {
+/** The small number of an object in operations: the same in every execution. */
+export const idOf = (on: { readonly name: string; readonly objectKey: number }): number => {
   let id = ids.get(on.objectKey);
-  if (id === undefined) {
-    ids.set(on.objectKey, (id = ids.size + 1));
-    named[id] = on;
-  }
+  if (id === undefined) ids.set(on.objectKey, (id = ids.size + 1));
+  named[id] = on; // Another program has other objects under the same keys.
   return id;
 };
-/** The object of an operation, as it was when it was first seen. */
+/** The object of an operation, as it was when it was last seen. */
 export const objectNamed = (id: number): { readonly name: string } | undefined => named[id];
 const makerId = (task: Task): number => (task.stableId ||= idOf(task));
 
