@@ -322,8 +322,9 @@ export class TaskSystem<S, P = unknown> implements System {
   private label(id: number): string {
     const known = this.labels.get(id);
     if (known !== undefined) return known;
-    const on = objectNamed(id);
-    const name = on?.name ?? `#${id}`;
+    const on = objectNamed(id) as { name: string; of?: { ino?: unknown } | null } | undefined;
+    const ino = on?.of?.ino;
+    const name = `${on?.name ?? `#${id}`}${typeof ino === 'number' ? ` of ${ino}` : ''}`;
     const alike = `${on?.constructor.name ?? ''} ${name}`;
     const n = (this.alike.get(alike) ?? 0) + 1;
     this.alike.set(alike, n);
