@@ -194,8 +194,8 @@ export class Detour {
   }
 
   /**
-   * From where on the log has to be read to know who holds the lock: whoever takes it alone found it
-   * free, and leaves it free. Writers that stand in line may have done so long ago.
+   * From where on the log has to be read to know who holds the lock: whoever takes it alone found
+   * it free, and leaves it free. Writers that stand in line may have done so long ago.
    */
   private relevant(log: ObjectLog, exclusive: boolean): number {
     if (log.fair && !exclusive) return 0;
