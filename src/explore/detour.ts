@@ -140,6 +140,9 @@ export class Detour {
   mayBegin(task: number, op: Wait, more: readonly Wait[] | null): boolean {
     const { trace, at } = this;
     const first = this.firstOf(task);
+    // A task cannot come before the step that makes it.
+    const maker = first < 0 ? -1 : trace.before[first]!;
+    if (maker > this.from && this.has(maker)) return this.wokenBy(maker);
     const until = first < 0 || first === at ? LAST : first;
     if (until === LAST && trace.task[at] !== task) {
       if (footprintsClash(op, more, trace.op[at]!, trace.more[at]!)) return this.wokenBy(at);

@@ -236,7 +236,7 @@ export class Dpor implements Search {
     const stuck = system.live & ~system.enabled();
     for (let p = 0; p < system.count; p++) {
       if (!has(stuck, p) || system.pending(p) === NONE) continue;
-      this.raceOf(this.trace.pretend(p, system.pending(p)));
+      this.raceOf(this.trace.pretend(p, system.pending(p), system.mayTouch?.(p) ?? null));
     }
   }
 

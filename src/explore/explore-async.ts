@@ -1,12 +1,11 @@
 /** explore() for async functions: the same searches, the same verdict. */
 import { errno } from '../base/errno.ts';
 import { type AsyncScenario, AsyncSystem } from './async.ts';
-import { Dpor } from './dpor.ts';
+import { SoundSearch } from './sound-search.ts';
+import { Tally } from './tally.ts';
 import type { ExploreOptions, Verdict } from './explore.ts';
 import { type Ending, livelock } from './run.ts';
-import { type Schedule, scheduleOf } from './schedule.ts';
 import { ABANDON, type Search } from './search.ts';
-import type { Failure } from './system.ts';
 
 export type AsyncExploreOptions = Omit<ExploreOptions, 'variant' | 'dataRaces'>;
 
@@ -58,34 +57,15 @@ async function explored<S>(
 ): Promise<Verdict> {
   const { limit = 1_000_000, maxSteps = 100_000, all = false, progress } = options;
   const system = new AsyncSystem(scenario);
-  const faults = scenario.faults ?? 1;
-  const search = new Dpor({ mode: options.strategy ?? 'optimal', faults });
-  const failures: Partial<Record<Failure['kind'], number>> = {};
-  let [executions, steps] = [0, 0];
-  let first: { failure: Failure; schedule: Schedule } | null = null;
-  for (let more = true; more && executions < limit;) {
+  const mode = options.strategy ?? 'optimal';
+  const search = new SoundSearch(system, { mode, faults: scenario.faults ?? 1 });
+  const tally = new Tally();
+  for (let more = true; more && tally.executions < limit;) {
     const end = await runOnceAsync(system, search, maxSteps);
-    steps += end.steps;
-    if (!end.abandoned) executions++;
-    if (end.failure !== null) {
-      failures[end.failure.kind] = (failures[end.failure.kind] ?? 0) + 1;
-      first ??= { failure: end.failure, schedule: scheduleOf(search.trace, system) };
-      if (!all) break;
-    }
-    more = search.ended(system);
-    if (progress?.(executions) === false) break;
+    if (tally.add(end, search, system) && !all) break;
+    more = search.ended();
+    if (progress?.(tally.executions) === false) break;
   }
-  const complete = search.exhaustive;
-  return {
-    id: scenario.id ?? 'async',
-    variant: null,
-    verdict: first !== null ? 'violated' : complete ? 'holds' : 'limit',
-    complete,
-    executions,
-    steps,
-    failures,
-    failure: first?.failure ?? null,
-    schedule: first?.schedule ?? null,
-    targets: [],
-  };
+  const id = scenario.id ?? 'async';
+  return { id, variant: null, ...tally.result(search.exhaustive), targets: [] };
 }

@@ -7,11 +7,12 @@
  * announced operations, so that what plain code does within a turn is not taken apart.
  */
 import { lockdep } from '../sched/lockdep.ts';
-import { Dpor } from './dpor.ts';
 import { runOnce } from './run.ts';
 import type { Scenario } from './scenario.ts';
-import { scheduleOf, type Schedule } from './schedule.ts';
-import type { Failure, System } from './system.ts';
+import { scheduleOf } from './schedule.ts';
+import type { System } from './system.ts';
+import { SoundSearch } from './sound-search.ts';
+import { Tally, type Tallied } from './tally.ts';
 import { type Target, Targets } from './targets.ts';
 import { withSystem } from './with-system.ts';
 
@@ -30,18 +31,9 @@ export interface ExploreOptions {
   readonly progress?: (executions: number) => boolean;
 }
 
-export interface Verdict {
+export interface Verdict extends Tallied {
   readonly id: string;
   readonly variant: string | null;
-  readonly verdict: 'holds' | 'violated' | 'limit';
-  readonly complete: boolean;
-  readonly executions: number;
-  readonly steps: number;
-  /** How many executions ended in each way. */
-  readonly failures: Readonly<Partial<Record<Failure['kind'], number>>>;
-  /** The first failure, and how to see it again. */
-  readonly failure: Failure | null;
-  readonly schedule: Schedule | null;
   /** What lockdep had to say, over all executions, and what became of it. */
   readonly targets: readonly Target[];
 }
@@ -65,34 +57,18 @@ export function exploreSystem(
   options: ExploreOptions & { readonly faults?: number } = {},
 ): Exploration {
   const { limit = 1_000_000, maxSteps = 100_000, all = false, progress } = options;
-  const search = new Dpor({ mode: options.strategy ?? 'optimal', faults: options.faults ?? 1 });
-  const failures: Partial<Record<Failure['kind'], number>> = {};
+  const mode = options.strategy ?? 'optimal';
+  const search = new SoundSearch(system, { mode, faults: options.faults ?? 1 });
+  const tally = new Tally();
   const targets = new Targets(lockdep.reports);
-  let [executions, steps] = [0, 0];
-  let first: { failure: Failure; schedule: Schedule } | null = null;
-  let more = true;
-  while (more && executions < limit) {
+  for (let more = true; more && tally.executions < limit;) {
     const end = runOnce(system, search, maxSteps);
-    steps += end.steps;
-    if (!end.abandoned) executions++;
     targets.ended(end.failure, () => scheduleOf(search.trace, system));
-    if (end.failure !== null) {
-      failures[end.failure.kind] = (failures[end.failure.kind] ?? 0) + 1;
-      first ??= { failure: end.failure, schedule: scheduleOf(search.trace, system) };
-      if (!all) break;
-    }
-    more = search.ended(system);
+    if (tally.add(end, search, system) && !all) break;
+    more = search.ended();
+    const { executions } = tally;
     if (progress && executions % PROGRESS_EVERY === 0 && !progress(executions)) break;
   }
   const complete = search.exhaustive;
-  return {
-    verdict: first !== null ? 'violated' : complete ? 'holds' : 'limit',
-    complete,
-    executions,
-    steps,
-    failures,
-    failure: first?.failure ?? null,
-    schedule: first?.schedule ?? null,
-    targets: targets.verdict(complete),
-  };
+  return { ...tally.result(complete), targets: targets.verdict(complete) };
 }

@@ -1,7 +1,8 @@
 /**
  * Model programs: tasks that are generators of operations, nothing else. `yield` announces the
  * next operation, and the code behind it performs it; locks and wait queues are the system's own.
- * A step is one operation, so that counts can be compared with those of other tools.
+ * A step is one operation, so that counts can be compared with those of other tools; with `touch()`
+ * it may do more, as turns of real tasks do.
  *
  *     const x = 64; // an object that is no lock
  *     const add = function* (s: { x: number }): Steps {
@@ -14,6 +15,7 @@
 import { assert } from '../base/assert.ts';
 import type { Wait } from '../sched/op.ts';
 import {
+  DOWNGRADE,
   kindNames,
   kindOf,
   LOCK,
@@ -26,6 +28,7 @@ import {
   SCHED,
   TRYFAIL,
   TRYLOCK,
+  TRYRDLOCK,
   UNLOCK,
   WAKE,
   WQUEUE,
@@ -40,14 +43,26 @@ import {
   type System,
 } from './system.ts';
 
-/** The value of `yield trylock(o)` is whether it took the lock. */
+/** The value of `yield trylock(o)`, of `yield tryrdlock(o)`, is whether it took the lock. */
 export type Steps = Generator<Wait, void, boolean>;
+
+/** What a task can do within a step, besides the operation that it announced. */
+export interface Hands extends Chooser {
+  /**
+   * One more operation that cannot block. @returns whether a try took the lock
+   */
+  touch(op: Wait): boolean;
+  /** One more task. Only one task of a program may make others: their numbers are in order. */
+  spawn(task: Steps): void;
+}
 
 export interface Program<S = unknown> {
   /** Objects 0..locks-1 may be locks or wait queues. */
   readonly locks?: number;
+  /** Steps may do more than they announce (`touch()`), or turn out as reads or writes. */
+  readonly touches?: boolean;
   readonly init: () => S;
-  readonly tasks: (state: S, choose: Chooser) => Steps[];
+  readonly tasks: (state: S, hands: Hands) => Steps[];
   readonly names?: readonly string[];
   /** Names of objects, by number. */
   readonly objects?: Readonly<Record<number, string>>;
@@ -61,6 +76,9 @@ export const lock = (o: number): Wait => operation(LOCK, o);
 export const unlock = (o: number): Wait => operation(UNLOCK, o);
 export const rdlock = (o: number): Wait => operation(RDLOCK, o);
 export const rdunlock = (o: number): Wait => operation(RDUNLOCK, o);
+/** Gives up the lock and keeps it for reading. */
+export const downgrade = (o: number): Wait => operation(DOWNGRADE, o);
+export const tryrdlock = (o: number): Wait => operation(TRYRDLOCK, o);
 export const trylock = (o: number): Wait => operation(TRYLOCK, o);
 /** A writer gets in line: from now on new readers wait. `lock()` follows. */
 export const wqueue = (o: number): Wait => operation(WQUEUE, o);
@@ -73,14 +91,19 @@ const mayWait = (x: Wait): boolean => ((WAITING >>> kindOf(x)) & 1) !== 0;
 
 export class ProgramSystem<S> implements System {
   op = NONE;
-  readonly more = null;
+  more: Wait[] | null = null;
   count = 0;
   born = 0;
   live = 0;
   state!: S;
   depth = 0;
+  readonly exact: boolean;
   private readonly program: Program<S>;
   private tasks: Steps[] = [];
+  private moving = -1;
+  private maker = -1;
+  private chooser: Chooser = { pick: () => 0 };
+  private readonly hands: Hands;
   private readonly next = new Int32Array(MAX_TASKS + 1);
   /** By lock: the task that has it, or -1; who reads; which writers wait. */
   private readonly owner: Int8Array;
@@ -96,6 +119,14 @@ export class ProgramSystem<S> implements System {
   constructor(program: Program<S>) {
     const locks = program.locks ?? 0;
     this.program = program;
+    this.exact = program.touches !== true;
+    this.hands = {
+      pick: (below, why) => this.chooser.pick(below, why),
+      touch: (op) => this.touch(op),
+      spawn: (task) => {
+        this.spawn(task);
+      },
+    };
     this.owner = new Int8Array(locks);
     this.readers = new Int32Array(locks);
     this.queued = new Int32Array(locks);
@@ -109,13 +140,41 @@ export class ProgramSystem<S> implements System {
     const { readers, queued, woken, asking, reads } = this;
     for (const a of [readers, queued, woken, asking, reads]) a.fill(0);
     this.depth = 0;
+    this.chooser = chooser;
     this.state = this.program.init();
-    this.tasks = this.program.tasks(this.state, chooser);
+    this.moving = this.maker = -1;
+    this.tasks = this.program.tasks(this.state, this.hands);
     this.count = this.tasks.length;
     this.live = 0;
     this.able = 0;
     for (let t = 0; t < this.count; t++) this.advance(t, false);
     this.born = 0;
+    this.more = null;
+  }
+
+  private touch(op: Wait): boolean {
+    assert(this.moving >= 0, 'a task begins with an announced operation');
+    assert(!this.exact, 'a program that touches says so');
+    const kind = kindOf(op);
+    assert(!mayWait(op), 'what may block is announced');
+    const announced = this.op;
+    this.op = op;
+    const took = kind >= LOCK ? this.perform(this.moving, kind, objectOf(op)) : false;
+    if (kind >= LOCK) this.lookAtAsking(objectOf(op));
+    (this.more ??= []).push(this.op);
+    this.op = announced;
+    return took;
+  }
+
+  private spawn(task: Steps): void {
+    assert(this.moving >= 0, 'a task begins with an announced operation');
+    assert(this.maker < 0 || this.maker === this.moving, 'one task makes the others');
+    assert(this.count < MAX_TASKS, `at most ${MAX_TASKS} tasks can be explored`);
+    this.maker = this.moving;
+    const t = this.count++;
+    this.tasks.push(task);
+    this.born |= 1 << t;
+    this.advance(t, false);
   }
 
   private advance(task: number, took: boolean): void {
@@ -158,6 +217,9 @@ export class ProgramSystem<S> implements System {
   step(task: number): void {
     const x = this.next[task]!;
     this.op = x;
+    this.more = null;
+    this.born = 0;
+    this.moving = task;
     this.depth++;
     if (kindOf(x) < LOCK) {
       this.advance(task, false);
@@ -166,6 +228,11 @@ export class ProgramSystem<S> implements System {
     const o = objectOf(x);
     if (mayWait(x)) this.asking[o]! &= ~(1 << task);
     this.advance(task, this.perform(task, kindOf(x), o));
+    this.lookAtAsking(o);
+  }
+
+  /** The lock has changed: can those who wait for it move now? */
+  private lookAtAsking(o: number): void {
     for (let left = this.asking[o]!; left !== 0; left &= left - 1) {
       this.look(31 - Math.clz32(left & -left));
     }
@@ -187,6 +254,7 @@ export class ProgramSystem<S> implements System {
         this.reads[o * 32 + task]!++;
         return true;
       case RDUNLOCK:
+        assert(this.reads[o * 32 + task]! > 0, 'only a reader ends reading');
         if (--this.reads[o * 32 + task]! === 0) this.readers[o]! &= ~bit;
         return true;
       case TRYLOCK: {
@@ -195,6 +263,15 @@ export class ProgramSystem<S> implements System {
         else this.op = operation(TRYFAIL, o);
         return free;
       }
+      case TRYRDLOCK: {
+        const free = this.owner[o]! < 0 && this.queued[o] === 0;
+        if (free) this.perform(task, RDLOCK, o);
+        else this.op = operation(TRYFAIL, o);
+        return free;
+      }
+      case DOWNGRADE:
+        this.perform(task, UNLOCK, o);
+        return this.perform(task, RDLOCK, o);
       case WQUEUE:
       case PREP:
         this.woken[o]! &= ~bit;

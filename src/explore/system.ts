@@ -62,10 +62,17 @@ export interface System {
   enabled(): number;
   /** What `task` would do next, or NONE. */
   pending(task: number): Wait;
+  /** What else that may touch, as far as is known. */
+  mayTouch?(task: number): readonly Wait[] | null;
   step(task: number): void;
   /** The last step's footprint. */
   readonly op: Wait;
   readonly more: readonly Wait[] | null;
+  /**
+   * Is the announced operation all that a step does? Else what it touches may depend on what it
+   * reads, and a search has to find out what that may be at most.
+   */
+  readonly exact?: boolean;
   /** What is wrong now, at the end of an execution. */
   judge(): Failure | null;
   /** What is wrong already, whatever else may come. */

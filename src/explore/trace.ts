@@ -113,8 +113,8 @@ export class Trace {
    * What `task` would do if it could stands behind the last step, to be looked at like one; the
    * next step overwrites it.
    */
-  pretend(task: number, op: Wait): number {
-    this.write(this.length, task, op, null);
+  pretend(task: number, op: Wait, more: readonly Wait[] | null): number {
+    this.write(this.length, task, op, more);
     this.choices[this.length] = null;
     return this.length;
   }

@@ -1,0 +1,55 @@
+/** What an exploration has seen so far, and what it says in the end. */
+import type { Ending } from './run.ts';
+import { scheduleOf, type Schedule } from './schedule.ts';
+import type { SoundSearch } from './sound-search.ts';
+import type { Failure, System } from './system.ts';
+
+export interface Tallied {
+  readonly verdict: 'holds' | 'violated' | 'limit';
+  readonly complete: boolean;
+  readonly executions: number;
+  readonly steps: number;
+  /** How many executions ended in each way. */
+  readonly failures: Readonly<Partial<Record<Failure['kind'], number>>>;
+  /** The first failure, and how to see it again. */
+  readonly failure: Failure | null;
+  readonly schedule: Schedule | null;
+}
+
+export class Tally {
+  executions = 0;
+  private steps = 0;
+  private failures: Partial<Record<Failure['kind'], number>> = {};
+  private first: { failure: Failure; schedule: Schedule } | null = null;
+  private restarts = 0;
+
+  /** An execution has ended. @returns whether it failed */
+  add(end: Ending, search: SoundSearch, system: System): boolean {
+    if (search.restarts > this.restarts) {
+      // What came before is explored again. A failure stays one.
+      this.restarts = search.restarts;
+      this.executions = 0;
+      this.failures = {};
+    }
+    this.steps += end.steps;
+    if (!end.abandoned) this.executions++;
+    const { failure } = end;
+    if (failure === null) return false;
+    this.failures[failure.kind] = (this.failures[failure.kind] ?? 0) + 1;
+    this.first ??= { failure, schedule: scheduleOf(search.trace, system) };
+    return true;
+  }
+
+  result(complete: boolean): Tallied {
+    const { first } = this;
+    return {
+      verdict: first !== null ? 'violated' : complete ? 'holds' : 'limit',
+      complete,
+      executions: this.executions,
+      steps: this.steps,
+      failures: this.failures,
+      failure: first?.failure ?? null,
+      schedule: first?.schedule ?? null,
+    };
+  }
+}

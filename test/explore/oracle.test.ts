@@ -1,0 +1,130 @@
+/**
+ * Goal: the reducing search shows exactly the traces that there are: none is missing, none is made
+ * up, each ends as it should; and none comes twice where footprints are fixed and nothing is
+ * chosen. Method: random programs of all operations, against plain enumeration; and mistakes put
+ * into the search, each of which must show on these programs.
+ */
+import { describe, expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.ts';
+import type { DporMode } from '../../src/explore/dpor.ts';
+import { effort, seedShift, timeLimit } from '../support/effort.ts';
+import { kept } from './kept-programs.ts';
+import { mutants } from './mutants.ts';
+import { bruteForce, type Engine, judge, type Report, sound, type Traces } from './oracle.ts';
+import {
+  type Mix,
+  print,
+  programOf,
+  randomScript,
+  type Script,
+  smallest,
+} from './random-programs.ts';
+
+const none: Mix = { several: false, dependent: false, choices: false, spawns: false };
+const mixes = {
+  'one operation a step': none,
+  'several operations a step': { ...none, several: true },
+  'tasks that make tasks': { ...none, several: true, spawns: true },
+  'what a step touches depends on what it reads': { ...none, several: true, dependent: true },
+  'free choices': { ...none, choices: true, spawns: true },
+  'all of it': { several: true, dependent: true, choices: true, spawns: true },
+} as const;
+type Kind = keyof typeof mixes;
+const kinds = Object.keys(mixes) as Kind[];
+/** Footprints are fixed (a step that does several things depends on what a try-lock said). */
+const isPlain = (kind: Kind): boolean => !mixes[kind].several && !mixes[kind].choices;
+
+/** Programs of each kind, and above how many schedules one is left out. */
+const PROGRAMS = Math.ceil(1750 * effort);
+const SCHEDULES = 600;
+
+interface Case {
+  readonly script: Script;
+  readonly truth: Traces;
+}
+const known = new Map<Kind, Case[]>();
+
+function casesOf(kind: Kind): Case[] {
+  let cases = known.get(kind);
+  if (cases !== undefined) return cases;
+  known.set(kind, (cases = []));
+  let seed = (kinds.indexOf(kind) + 100 * seedShift) * 10_000_000;
+  while (cases.length < PROGRAMS) {
+    const script = randomScript(new Prng(seed++), mixes[kind]);
+    const truth = bruteForce(programOf(script), SCHEDULES);
+    if (truth !== null && truth.size > 1) cases.push({ script, truth });
+  }
+  return cases;
+}
+
+const isWrong = (r: Report): boolean =>
+  r.missing + r.extra + r.other + r.infeasible > 0 || r.crash !== null;
+/** As a search is that has nothing to find out about footprints. */
+const isNotOptimal = (r: Report): boolean => isWrong(r) || r.twice + r.blocked > 0;
+
+/** A failure shows the smallest program that still fails. */
+function expectRight(kind: Kind, mode: DporMode, wrong: typeof isWrong): void {
+  const fails = (script: Script): boolean => {
+    const truth = bruteForce(programOf(script), SCHEDULES);
+    return truth !== null && wrong(judge(programOf(script), truth, sound(mode)));
+  };
+  for (const { script, truth } of casesOf(kind)) {
+    if (!wrong(judge(programOf(script), truth, sound(mode)))) continue;
+    expect.fail(`${mode} mode is wrong on ${print(smallest(script, fails))}`);
+  }
+}
+
+describe.each(kinds)('random programs: %s', (kind) => {
+  test(
+    'optimal mode shows every trace, and its ending',
+    () => {
+      expectRight(kind, 'optimal', isPlain(kind) ? isNotOptimal : isWrong);
+    },
+    timeLimit(60_000),
+  );
+  test(
+    'source mode shows every trace, and its ending',
+    () => {
+      expectRight(kind, 'source', isWrong);
+    },
+    timeLimit(60_000),
+  );
+});
+
+/** How many programs show that a search is wrong. */
+const caughtBy = (engine: Engine, optimal: boolean): number =>
+  kinds
+    .filter(isPlain)
+    .flatMap(casesOf)
+    .filter(({ script, truth }) => {
+      const report = judge(programOf(script), truth, engine);
+      return optimal ? isNotOptimal(report) : isWrong(report);
+    }).length;
+
+test.each(Object.entries(mutants))(
+  'a mistake in the search is caught by these programs: %s',
+  (_name, [mode, Of]) => {
+    expect(caughtBy(() => new Of({ mode }), mode === 'optimal')).toBeGreaterThan(0);
+  },
+  timeLimit(60_000),
+);
+
+describe('programs that were once explored wrongly', () => {
+  test.each(Object.entries(kept))('%s', (_name, script) => {
+    const truth = bruteForce(programOf(script), 100_000)!;
+    for (const mode of ['optimal', 'source'] as const) {
+      const { missing, extra, other, infeasible, crash } = judge(
+        programOf(script),
+        truth,
+        sound(mode),
+      );
+      expect({ missing, extra, other, infeasible, crash }).toEqual({
+        missing: 0,
+        extra: 0,
+        other: 0,
+        infeasible: 0,
+        crash: null,
+      });
+    }
+  });
+});
