@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Path, Part, type Report } from '../explore/part.ts';
 import type { System } from '../explore/system.ts';
+import { Slices } from './explore-slices.ts';
 
 /** Where the system to be explored comes from: `name` is a function that `module` exports. */
 export interface Origin {
@@ -29,36 +30,6 @@ export interface Task {
 
 export type Answer = { readonly report: Report } | { readonly error: Error };
 
-/** Answers come often enough for work to be shared, and seldom enough not to be what is done. */
-const SLICE = 20;
-
-/** Explores for about a slice at a time, in executions, since an execution cannot be left. */
-class Slices {
-  private readonly system: System;
-  private readonly settings: WorkerSettings;
-  private part: Part | null = null;
-  private executions = 8;
-
-  constructor(system: System, settings: WorkerSettings) {
-    this.system = system;
-    this.settings = settings;
-  }
-
-  run({ path, cut }: Task): Report {
-    const { faults, maxSteps } = this.settings;
-    if (path !== null) this.part = new Part(path, { faults });
-    if (this.part === null) throw new Error('a worker without a part was told to go on');
-    const start = performance.now();
-    const report = this.part.run(this.system, this.executions, cut, maxSteps);
-    const took = performance.now() - start;
-    if (!report.finished) {
-      if (took < SLICE / 2) this.executions *= 2;
-      else if (took > SLICE * 2) this.executions = Math.max(1, this.executions >> 1);
-    }
-    return report;
-  }
-}
-
 /** @throws TypeError the module has no such function */
 export async function systemOf({ module, name, arguments: given }: Origin): Promise<System> {
   const exported = (await import(module)) as Record<string, unknown>;
@@ -68,12 +39,18 @@ export async function systemOf({ module, name, arguments: given }: Origin): Prom
 }
 
 async function serve(port: NonNullable<typeof parentPort>): Promise<void> {
-  const settings = workerData as WorkerSettings;
-  const slices = new Slices(await systemOf(settings.origin), settings);
+  const { origin, faults, maxSteps } = workerData as WorkerSettings;
+  const slices = new Slices(await systemOf(origin), maxSteps);
+  let part: Part | null = null;
+  const run = ({ path, cut }: Task): Report => {
+    if (path !== null) part = new Part(path, { faults });
+    if (part === null) throw new Error('a worker without a part was told to go on');
+    return slices.run(part, cut);
+  };
   port.on('message', (task: Task) => {
     let answer: Answer;
     try {
-      answer = { report: slices.run(task) };
+      answer = { report: run(task) };
     } catch (error) {
       answer = { error: error instanceof Error ? error : new Error(String(error)) };
     }
