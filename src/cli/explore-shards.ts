@@ -6,8 +6,9 @@
  *     shard-1              who takes part, and in what; made by whoever is shard 1, once
  *     round-0007.shard-1   what came of the parts of shard 1 in round 7
  *
- * A part belongs to the shard (its number modulo their count). Files are written beside and renamed,
- * so that nobody reads half of one. There is no other connection, and no clock that has to agree.
+ * A part belongs to the shard (its number modulo their count). Files are written beside and
+ * renamed, so that nobody reads half of one. There is no other connection, and no clock that has to
+ * agree.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -4,6 +4,8 @@ export * as model from './program.ts';
 export { type Program, ProgramSystem, type Steps } from './program.ts';
 export { Guided, runGuided } from './guided.ts';
 export { type Ending, runOnce } from './run.ts';
+export { Division, type Job } from './division.ts';
+export { type Counts, Part, type Path, type Report } from './part.ts';
 export { ABANDON, type Search } from './search.ts';
 export type { Chooser, Failure, Inspection, Step, System } from './system.ts';
 export {
