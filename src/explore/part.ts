@@ -18,6 +18,8 @@
  *  P-3  Only steps without free choices are cut: of another, outcomes are left to be tried.
  */
 import { assert } from '../base/assert.ts';
+import { errno } from '../base/errno.ts';
+import { LAST } from './detour.ts';
 import { Dpor, type DporOptions, has, lowest, WIDE } from './dpor.ts';
 import { runOnce } from './run.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
@@ -107,18 +109,16 @@ export class Part extends Dpor {
     this.footMore[d * WIDE + task] = more;
   }
 
-  protected override plant(i: number): void {
-    if (i >= this.root) {
-      super.plant(i);
-      return;
-    }
+  /** What is on the list there, only the division knows: such a race is never settled here. */
+  protected override plant(i: number): number {
+    if (i >= this.root) return super.plant(i);
     const needed = this.detour.list(this.steps);
     const steps = Array.from(this.steps.subarray(0, this.detour.length), (e) => this.stepOf(e));
-    const key = [i, ...steps.slice(0, needed).map((s) => `${s.task}:${s.choices?.join() ?? ''}`)];
-    const words = key.join(' ');
-    if (this.reported.has(words)) return;
+    const words = `${i} ${steps.map((s) => `${s.task}:${s.choices?.join() ?? ''}`).join(' ')}`;
+    if (this.reported.has(words)) return LAST;
     this.reported.add(words);
     this.reversals.push({ depth: i, steps, needed });
+    return LAST;
   }
 
   private stepOf(e: number): Step {
@@ -157,8 +157,10 @@ export class Part extends Dpor {
   /**
    * Explore on. @param executions  at most so many
    * @param cut  give away something first, if there is anything
+   * @throws EOPNOTSUPP the numbers of the system's objects are of this process alone
    */
   run(system: System, executions: number, cut: boolean, maxSteps: number): Report {
+    if (system.portable !== true) throw errno('EOPNOTSUPP', {}, 'it cannot be explored in parts');
     const counts = noCounts();
     const given = cut && this.trace.length > 0 && !this.finished ? this.cut() : null;
     const before = { blocked: this.blocked, infeasible: this.infeasible };

@@ -72,6 +72,7 @@ const WAITING = (1 << LOCK) | (1 << RDLOCK) | (1 << SCHED);
 const mayWait = (x: Wait): boolean => ((WAITING >>> kindOf(x)) & 1) !== 0;
 
 export class ProgramSystem<S> implements System {
+  readonly portable = true;
   op = NONE;
   readonly more = null;
   count = 0;

@@ -72,6 +72,7 @@ const table: [string, Make, number][] = [
   ['ABBA', of(p.abba), 10],
   ['philosophers(6)', of(p.philosophers(6)), 63],
   ['rwsem 3R+2W, queued writers', of(p.rwsem(3, 2, true)), 560],
+  ['two tries', of(p.tries), 130],
 ];
 const seats = [1, 2, 3];
 
