@@ -15,7 +15,8 @@
  * Invariants
  *  P-1  What was reported, given away, or explored, together is all that begins with the path.
  *  P-2  Nobody sleeps at the end of the path.
- *  P-3  Only steps without free choices are cut: of another, outcomes are left to be tried.
+ *  P-3  There are no free choices: a path has one outcome of each, and somebody would have to try
+ *       the others. A system that asks for one is refused, not explored in part.
  */
 import { assert } from '../base/assert.ts';
 import { errno } from '../base/errno.ts';
@@ -109,6 +110,10 @@ export class Part extends Dpor {
     this.footMore[d * WIDE + task] = more;
   }
 
+  override pick(): never {
+    throw errno('EOPNOTSUPP', {}, 'free choices cannot be explored in parts'); // P-3
+  }
+
   /** What is on the list there, only the division knows: such a race is never settled here. */
   protected override plant(i: number): number {
     if (i >= this.root) return super.plant(i);
@@ -135,9 +140,9 @@ export class Part extends Dpor {
   private cut(): Cut | null {
     let d = this.root;
     while (d < this.trace.length && (this.tree[d]?.length ?? 0) < 2) {
-      if (this.trace.choices[d++] !== null) return null; // P-3
+      d++;
     }
-    if (d >= this.trace.length || this.trace.choices[d] !== null) return null;
+    if (d >= this.trace.length) return null;
     const path = [];
     for (let k = this.root; k <= d; k++) path.push({ done: this.doneAt(k), step: this.stepOf(k) });
     this.root = d + 1;
@@ -157,7 +162,7 @@ export class Part extends Dpor {
   /**
    * Explore on. @param executions  at most so many
    * @param cut  give away something first, if there is anything
-   * @throws EOPNOTSUPP the numbers of the system's objects are of this process alone
+   * @throws EOPNOTSUPP the system's numbers are of this process alone, or it asks for a choice
    */
   run(system: System, executions: number, cut: boolean, maxSteps: number): Report {
     if (system.portable !== true) throw errno('EOPNOTSUPP', {}, 'it cannot be explored in parts');

@@ -138,3 +138,19 @@ test('parts of random programs add up, however they are cut', () => {
   }
   expect(cut).toBeGreaterThan(1000);
 });
+
+test('what cannot be explored in parts is refused, not explored in part', () => {
+  const chooses: Program = {
+    init: () => null,
+    tasks: (_s, choose) => [
+      (function* (): Steps {
+        yield m.read(0);
+        choose.pick(2, 'which');
+      })(),
+    ],
+  };
+  const explore = (system: System) => new Part([]).run(system, 1, false, 100);
+  expect(() => explore(of(chooses)())).toThrow(/free choices cannot be explored in parts/);
+  const local = Object.assign(of(p.abba)(), { portable: false });
+  expect(() => explore(local)).toThrow(/cannot be explored in parts/);
+});
