@@ -36,13 +36,16 @@ export const FREE = -1;
 /** Somebody else must act first (a wake), and does not. */
 export const NEVER = -2;
 
-const LAST = 2 ** 31 - 1;
+/** Behind every step. */
+export const LAST = 2 ** 31 - 1;
 const ACQUIRES_ALONE = (1 << LOCK) | (1 << TRYLOCK);
 const ENDS_ALONE = 1 << UNLOCK;
 
 export class Detour {
   from = 0;
   at = 0;
+  /** The last answer of `mayBegin()` depends on no step behind this one. */
+  until = 0;
   /** How many steps `list()` found. */
   length = 0;
   private readonly trace: Trace;
@@ -134,6 +137,19 @@ export class Detour {
   }
 
   /**
+   * The first step of `task` that does not belong here although it is later than `from`. What comes
+   * behind that step and depends on it does not belong here either, so that nothing of the detour
+   * which comes later can say anything about the task.
+   */
+  missing(task: number): number {
+    for (let e = this.from; e >= 0;) {
+      e = this.trace.firstBehind(e, task);
+      if (e >= 0 && !this.has(e)) return e;
+    }
+    return LAST;
+  }
+
+  /**
    * Could `task`, whose next step has this footprint, as well come first? (It is a weak initial:
    * it does come first, or is independent of all that comes before it here.)
    */
@@ -149,10 +165,13 @@ export class Detour {
     }
     let found = this.toucher(op, until);
     if (more !== null) for (const x of more) found = Math.min(found, this.toucher(x, until));
-    return found === LAST || this.wokenBy(found);
+    if (found < LAST) return this.wokenBy(found);
+    this.until = first < 0 ? this.missing(task) : first;
+    return true;
   }
   private wokenBy(e: number): false {
-    this.waker[this.wakers++ & MAX_TASKS] = e;
+    this.until = e;
+    if (this.wakers < this.waker.length) this.waker[this.wakers++] = e;
     return false;
   }
 

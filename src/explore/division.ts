@@ -107,7 +107,7 @@ export class Division {
       choices: steps.map((s) => s.choices),
     };
     const order = Int32Array.from(steps, (_, i) => i);
-    insertSequence(place.list, columns, order, steps.length, needed);
+    insertSequence(place.list, columns, order, steps.length, needed, () => 0);
     this.offer(places.slice(0, depth), place.list);
   }
 

@@ -22,7 +22,9 @@
  *       its choices; its footprint is remembered and still true.
  *  D-2  `tree[d][0]` is the child being explored; the others wait. Without a list, the child that
  *       was chosen freely is the only one.
- *  D-3  Only races of steps from `from` on are looked at: the others are on the list already.
+ *  D-3  Races of steps before `from` are on the list already, or known; but where that is only so
+ *       because of what came behind the race (it woke a sleeper, or did not), the race is in `open`
+ *       and looked at again, since this time something else may have come.
  */
 import { assert } from '../base/assert.ts';
 import type { Wait } from '../sched/op.ts';
@@ -90,7 +92,10 @@ export class Dpor implements Search {
   /** Depths before it are somebody else's: see part.ts. */
   protected root = 0;
 
+  /** Races to be looked at again: later step, earlier step, what it depends on; and so on. */
+  private readonly open: number[] = [];
   protected readonly detour = new Detour(this.trace);
+  private readonly missing = (task: number): number => this.detour.missing(task);
   protected steps = new Int32Array(1024);
 
   constructor(options: DporOptions = {}) {
@@ -226,6 +231,7 @@ export class Dpor implements Search {
     const { trace } = this;
     assert(this.at === trace.length, 'an execution repeats its beginning to the end');
     this.room();
+    this.reopen();
     for (let at = this.from; at < trace.length; at++) this.raceOf(at);
     this.blockedForever(system);
     return this.next();
@@ -243,7 +249,29 @@ export class Dpor implements Search {
   protected raceOf(at: number): void {
     const count = this.races.immediate(at);
     this.raced += count;
-    for (let k = 0; k < count; k++) this.reverse(this.races.found[k]!, at);
+    for (let k = 0; k < count; k++) {
+      const i = this.races.found[k]!;
+      const until = this.reverse(i, at);
+      if (until > at && at < this.trace.length) this.open.push(at, i, until);
+    }
+  }
+
+  /** Races of repeated steps, with another end of the execution behind them. */
+  private reopen(): void {
+    const { open } = this;
+    while (open.length > 0 && open.at(-3)! >= this.from) open.length -= 3;
+    let left = 0;
+    for (let k = 0; k < open.length; k += 3) {
+      const at = open[k]!;
+      const i = open[k + 1]!;
+      let until = open[k + 2]!;
+      if (until >= this.from) until = this.reverse(i, at);
+      if (until <= at) continue;
+      open[left++] = at;
+      open[left++] = i;
+      open[left++] = until;
+    }
+    open.length = left;
   }
 
   private room(): void {
@@ -251,29 +279,31 @@ export class Dpor implements Search {
     this.steps = new Int32Array(this.trace.task.length);
   }
 
-  /** See to it that step `at` is tried before step `i`, with which it is in a race. */
-  protected reverse(i: number, at: number): void {
+  /**
+   * See to it that step `at` is tried before step `i`, with which it is in a race.
+   * @returns the last step on which it depends that this is enough: if it is behind `at`, other
+   *   executions that begin alike may need more
+   */
+  protected reverse(i: number, at: number): number {
     const { trace, detour } = this;
     detour.begin(i, at);
     for (let h = this.blocker(); h !== FREE; h = this.blocker()) {
       // Who waits for itself, or for what it came after, waits in any order.
-      if (h === NEVER || trace.task[h] === trace.task[at] || trace.isPast(h, at)) return;
-      if (h < i) {
-        this.overtake(h, at);
-        return;
-      }
+      if (h === NEVER || trace.task[h] === trace.task[at] || trace.isPast(h, at)) return at;
+      if (h < i) return this.overtake(h, at);
       detour.drop(h);
     }
-    if (this.mode === 'source') this.addToSet(i, at);
-    else this.addToTree(i);
+    if (this.mode === 'optimal') return this.addToTree(i);
+    this.addToSet(i, at);
+    return at;
   }
 
   protected blocker(): number {
     return this.detour.blocker();
   }
   /** The lock is held since before the race: that holder is the one to overtake. */
-  protected overtake(holder: number, at: number): void {
-    this.reverse(holder, at);
+  protected overtake(holder: number, at: number): number {
+    return this.reverse(holder, at);
   }
 
   /** Source sets: some first step of the detour must be among those to be tried. */
@@ -285,28 +315,30 @@ export class Dpor implements Search {
     this.wanted[i]! |= has(initials, t) ? 1 << t : initials & -initials;
   }
 
-  /** Wakeup trees: the detour must be among the sequences to be tried, unless it is known. */
-  protected addToTree(i: number): void {
-    if (!this.isKnown(i)) this.plant(i);
-  }
-
-  /** Has what begins like the detour been explored, with a task first that sleeps or is done? */
-  private isKnown(i: number): boolean {
+  /**
+   * Wakeup trees: the detour must be among the sequences to be tried, unless what begins like it
+   * has been explored, with a task first that sleeps or is done.
+   */
+  protected addToTree(i: number): number {
     const { detour, footOp, footMore } = this;
-    let known = this.sleep[i]! | this.done[i]!;
-    while (known !== 0) {
-      const q = lowest(known);
-      known &= known - 1;
-      if (detour.mayBegin(q, footOp[i * WIDE + q]!, footMore[i * WIDE + q]!)) return true;
+    let known = -1;
+    for (let left = this.sleep[i]! | this.done[i]!; left !== 0; left &= left - 1) {
+      const at = i * WIDE + lowest(left);
+      if (!detour.mayBegin(lowest(left), footOp[at]!, footMore[at]!)) continue;
+      if (detour.until <= detour.at) return detour.until;
+      known = known < 0 ? detour.until : Math.min(known, detour.until);
     }
-    return false;
+    return known >= 0 ? known : this.plant(i);
   }
 
-  protected plant(i: number): void {
-    const { detour, trace } = this;
+  protected plant(i: number): number {
+    const { detour, trace, steps } = this;
     const list = (this.tree[i] ??= [leaf(trace.task[i]!, trace.op[i]!, trace.more[i]!)]);
-    const needed = detour.list(this.steps);
-    insertSequence(list, trace, this.steps, detour.length, needed);
+    // Most often it is on the list: seen before anything is copied.
+    const hit = list.find(({ task, op, more }) => detour.mayBegin(task, op, more));
+    if (hit?.children.length === 0) return detour.until;
+    const needed = detour.list(steps);
+    return insertSequence(list, trace, steps, detour.length, needed, this.missing);
   }
 
   /** To the deepest step where something is left to be tried. */

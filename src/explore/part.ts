@@ -15,9 +15,12 @@
  * Invariants
  *  P-1  What was reported, given away, or explored, together is all that begins with the path.
  *  P-2  Nobody sleeps at the end of the path.
- *  P-3  Only steps without free choices are cut: of another, outcomes are left to be tried.
+ *  P-3  There are no free choices: a path has one outcome of each, and somebody would have to try
+ *       the others. A system that asks for one is refused, not explored in part.
  */
 import { assert } from '../base/assert.ts';
+import { errno } from '../base/errno.ts';
+import { LAST } from './detour.ts';
 import { Dpor, type DporOptions, has, lowest, WIDE } from './dpor.ts';
 import { runOnce } from './run.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
@@ -107,18 +110,20 @@ export class Part extends Dpor {
     this.footMore[d * WIDE + task] = more;
   }
 
-  protected override plant(i: number): void {
-    if (i >= this.root) {
-      super.plant(i);
-      return;
-    }
+  override pick(): never {
+    throw errno('EOPNOTSUPP', {}, 'free choices cannot be explored in parts'); // P-3
+  }
+
+  /** What is on the list there, only the division knows: such a race is never settled here. */
+  protected override plant(i: number): number {
+    if (i >= this.root) return super.plant(i);
     const needed = this.detour.list(this.steps);
     const steps = Array.from(this.steps.subarray(0, this.detour.length), (e) => this.stepOf(e));
-    const key = [i, ...steps.slice(0, needed).map((s) => `${s.task}:${s.choices?.join() ?? ''}`)];
-    const words = key.join(' ');
-    if (this.reported.has(words)) return;
+    const words = `${i} ${steps.map((s) => `${s.task}:${s.choices?.join() ?? ''}`).join(' ')}`;
+    if (this.reported.has(words)) return LAST;
     this.reported.add(words);
     this.reversals.push({ depth: i, steps, needed });
+    return LAST;
   }
 
   private stepOf(e: number): Step {
@@ -135,9 +140,9 @@ export class Part extends Dpor {
   private cut(): Cut | null {
     let d = this.root;
     while (d < this.trace.length && (this.tree[d]?.length ?? 0) < 2) {
-      if (this.trace.choices[d++] !== null) return null; // P-3
+      d++;
     }
-    if (d >= this.trace.length || this.trace.choices[d] !== null) return null;
+    if (d >= this.trace.length) return null;
     const path = [];
     for (let k = this.root; k <= d; k++) path.push({ done: this.doneAt(k), step: this.stepOf(k) });
     this.root = d + 1;
@@ -157,8 +162,10 @@ export class Part extends Dpor {
   /**
    * Explore on. @param executions  at most so many
    * @param cut  give away something first, if there is anything
+   * @throws EOPNOTSUPP the system's numbers are of this process alone, or it asks for a choice
    */
   run(system: System, executions: number, cut: boolean, maxSteps: number): Report {
+    if (system.portable !== true) throw errno('EOPNOTSUPP', {}, 'it cannot be explored in parts');
     const counts = noCounts();
     const given = cut && this.trace.length > 0 && !this.finished ? this.cut() : null;
     const before = { blocked: this.blocked, infeasible: this.infeasible };

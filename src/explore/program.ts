@@ -90,6 +90,7 @@ const WAITING = (1 << LOCK) | (1 << RDLOCK) | (1 << SCHED);
 const mayWait = (x: Wait): boolean => ((WAITING >>> kindOf(x)) & 1) !== 0;
 
 export class ProgramSystem<S> implements System {
+  readonly portable = true;
   op = NONE;
   more: Wait[] | null = null;
   count = 0;

@@ -78,6 +78,9 @@ export interface System {
   /** What is wrong already, whatever else may come. */
   readonly wrong?: Failure | null;
 
+  /** Numbers of tasks and objects mean the same in every process, so that work can be shared. */
+  readonly portable?: boolean;
+
   // For people.
 
   /** Names of the tasks. */

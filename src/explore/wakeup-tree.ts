@@ -52,6 +52,9 @@ const sameChoices = (a: readonly number[] | null, b: readonly number[] | null): 
  * search is free, and still does nothing twice.
  * @param steps  as above; used up
  * @param needed  so many steps are kept at least
+ * @param missing  of a task that the sequence does not go on with: behind which step of the trace
+ *   nothing of the sequence can change that
+ * @returns the number of the last step on which it depends that this is enough
  */
 export function insertSequence(
   list: WakeupNode[],
@@ -59,7 +62,9 @@ export function insertSequence(
   steps: Int32Array,
   count: number,
   needed: number,
-): void {
+  missing: (task: number) => number,
+): number {
+  let until = 0;
   for (;;) {
     let hit: WakeupNode | undefined;
     for (const next of list) {
@@ -73,18 +78,20 @@ export function insertSequence(
     if (hit === undefined) break;
     let at = 0;
     while (at < count && trace.task[steps[at]!] !== hit.task) at++;
+    until = Math.max(until, at < count ? steps[at]! : missing(hit.task));
     if (at < count) {
       // Every outcome of that step's choices is explored there, this one by itself.
-      if (!sameChoices(trace.choices[steps[at]!]!, hit.choices)) return;
+      if (!sameChoices(trace.choices[steps[at]!]!, hit.choices)) return until;
       steps.copyWithin(at, at + 1, count);
       count--;
       if (at < needed) needed--;
     }
-    if (hit.children.length === 0 || count === 0) return;
+    if (hit.children.length === 0 || needed === 0) return until;
     list = hit.children;
   }
   for (let a = 0; a < needed; a++) {
     const e = steps[a]!;
+    until = Math.max(until, e);
     const node: WakeupNode = {
       task: trace.task[e]!,
       op: trace.op[e]!,
@@ -95,4 +102,5 @@ export function insertSequence(
     list.push(node);
     list = node.children;
   }
+  return until;
 }

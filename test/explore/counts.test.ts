@@ -96,6 +96,7 @@ const table: [string, System, number, number?][] = [
   ['rwsem 2R+2W, queued writers', of(p.rwsem(2, 2, true)), 132, 0],
   ['rwsem 3R+2W', of(p.rwsem(3, 2, false)), 54, 0],
   ['rwsem 3R+2W, queued writers', of(p.rwsem(3, 2, true)), 560, 0],
+  ['two tries', of(p.tries), 130, 0],
 ];
 
 // The longest has 1.8 million executions.

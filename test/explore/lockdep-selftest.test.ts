@@ -164,7 +164,8 @@ test('what is made when it is first needed has one identity, whoever comes first
   const executions = (['mutex', 'rwsem', 'bit'] as const).map(
     (family) => explore(scenarioOf(family, tries)).executions,
   );
-  expect(executions).toEqual([18, 18, 18]);
+  // 18 behaviours; what a turn does depends on its try-lock, so that some are explored twice.
+  expect(executions).toEqual([30, 30, 30]);
 });
 
 test('a target of a search that was cut short is not reached', () => {

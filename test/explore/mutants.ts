@@ -18,8 +18,8 @@ class NoBlocker extends Dpor {
 
 /** A lock that is held since before the race is waited for in vain. */
 class NoEarlierHolder extends Dpor {
-  protected override overtake(): void {
-    // The mistake.
+  protected override overtake(_holder: number, at: number): number {
+    return at;
   }
 }
 
@@ -30,17 +30,18 @@ class NoEarlierHolder extends Dpor {
  *         software" (POPL 2005)
  */
 class BacktrackSets extends Dpor {
-  protected override reverse(i: number, at: number): void {
+  protected override reverse(i: number, at: number): number {
     const p = this.trace.task[at]!;
     const able = this.able[i]!;
     this.wanted[i]! |= (able >>> p) & 1 ? 1 << p : able;
+    return at;
   }
 }
 
 /** Two reads are no race, and neither are a read and a write. */
 class BlindForReads extends Dpor {
-  protected override reverse(i: number, at: number): void {
-    if ((this.trace.op[at]! & 31) !== 0) super.reverse(i, at);
+  protected override reverse(i: number, at: number): number {
+    return (this.trace.op[at]! & 31) === 0 ? at : super.reverse(i, at);
   }
 }
 

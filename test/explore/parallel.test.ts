@@ -72,6 +72,7 @@ const table: [string, Make, number][] = [
   ['ABBA', of(p.abba), 10],
   ['philosophers(6)', of(p.philosophers(6)), 63],
   ['rwsem 3R+2W, queued writers', of(p.rwsem(3, 2, true)), 560],
+  ['two tries', of(p.tries), 130],
 ];
 const seats = [1, 2, 3];
 
@@ -136,4 +137,20 @@ test('parts of random programs add up, however they are cut', () => {
     }
   }
   expect(cut).toBeGreaterThan(1000);
+});
+
+test('what cannot be explored in parts is refused, not explored in part', () => {
+  const chooses: Program = {
+    init: () => null,
+    tasks: (_s, choose) => [
+      (function* (): Steps {
+        yield m.read(0);
+        choose.pick(2, 'which');
+      })(),
+    ],
+  };
+  const explore = (system: System) => new Part([]).run(system, 1, false, 100);
+  expect(() => explore(of(chooses)())).toThrow(/free choices cannot be explored in parts/);
+  const local = Object.assign(of(p.abba)(), { portable: false });
+  expect(() => explore(local)).toThrow(/cannot be explored in parts/);
 });

@@ -1,6 +1,16 @@
 /** Programs whose numbers of traces are published, or follow from a formula. */
 import type { Program, Steps } from '../../src/explore/program.ts';
-import { lock, rdlock, rdunlock, read, unlock, wqueue, write } from '../../src/explore/program.ts';
+import {
+  lock,
+  rdlock,
+  rdunlock,
+  read,
+  trylock,
+  unlock,
+  wake,
+  wqueue,
+  write,
+} from '../../src/explore/program.ts';
 
 const each = (n: number, task: (i: number) => Steps): Steps[] =>
   Array.from({ length: n }, (_, i) => task(i));
@@ -176,3 +186,32 @@ export const rwsem = (reading: number, writing: number, fair: boolean): Program 
       yield unlock(0);
     }),
   ]);
+
+function* tryTo(o: number): Steps {
+  if (yield trylock(o)) yield unlock(o);
+  else yield write(5);
+}
+/** Whether a race has to be turned round shows only when something else comes behind it. */
+export const tries: Program = {
+  locks: 3,
+  init: () => null,
+  tasks: () => [
+    (function* (): Steps {
+      yield rdlock(1);
+      yield write(5);
+      yield rdunlock(1);
+    })(),
+    (function* (): Steps {
+      yield* tryTo(0);
+      yield* tryTo(1);
+    })(),
+    (function* (): Steps {
+      yield lock(0);
+      yield unlock(0);
+    })(),
+    (function* (): Steps {
+      yield wake(2);
+      yield* tryTo(0);
+    })(),
+  ],
+};
