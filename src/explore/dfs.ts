@@ -4,79 +4,73 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Search } from './search.ts';
-import type { Chooser, System } from './system.ts';
+import type { System } from './system.ts';
 
 interface Decision {
   /** The task, or the outcome of a choice. */
   value: number;
-  /** Tasks that are left to be tried; or -1 and the number of outcomes. */
+  /** Tasks that are left to be tried. */
   left: number;
+  /** How many outcomes a choice has; 0: it is a task. */
   readonly below: number;
 }
 
+const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
+
 export class Dfs implements Search {
   exhaustive = false;
-  readonly blocked = 0;
-  /** Steps at the beginning of this execution that are a repetition. */
-  repeated = 0;
+  blocked = 0;
   private readonly decisions: Decision[] = [];
   private at = 0;
-  private steps = 0;
-  /** Steps before each decision. */
-  private readonly before: number[] = [];
 
   choose(_system: System, enabled: number): number {
-    const known = this.decisions[this.at++];
-    this.steps++;
-    if (known !== undefined) return known.value;
-    const value = 31 - Math.clz32(enabled & -enabled);
-    this.decisions.push({ value, left: enabled & (enabled - 1), below: 0 });
-    this.before.push(this.steps - 1);
-    return value;
+    return this.decide(enabled, 0);
+  }
+  pick(below: number): number {
+    return this.decide(0, below);
   }
 
-  pick: Chooser['pick'] = (below) => {
+  private decide(among: number, below: number): number {
     const known = this.decisions[this.at++];
     if (known !== undefined) {
       assert(known.below === below, 'the same execution offers the same choices');
       return known.value;
     }
-    this.decisions.push({ value: 0, left: 0, below });
-    this.before.push(this.steps - 1);
-    return 0;
-  };
+    const value = below > 0 ? 0 : this.first(among);
+    this.decisions.push({ value, left: among & ~(1 << value), below });
+    return value;
+  }
 
-  stepped(): void {
+  /** Which of some tasks is tried first. */
+  protected first(among: number): number {
+    return lowest(among);
+  }
+
+  stepped(_system: System, _task: number): void {
     // Footprints do not matter here.
   }
 
-  ended(): boolean {
+  /** Was the last decision of this execution new, so that no execution before has come here? */
+  protected get isNew(): boolean {
+    return this.at >= this.decisions.length;
+  }
+
+  ended(_system: System): boolean {
     const { decisions } = this;
     this.at = 0;
-    this.steps = 0;
-    for (
-      let d = decisions[decisions.length - 1];
-      d !== undefined;
-      d = decisions[decisions.length - 1]
-    ) {
+    for (let d = decisions.at(-1); d !== undefined; d = decisions.at(-1)) {
       if (d.value + 1 < d.below) {
         d.value++;
-        return this.again();
+        return true;
       }
       if (d.left !== 0) {
-        d.value = 31 - Math.clz32(d.left & -d.left);
+        d.value = lowest(d.left);
         d.left &= d.left - 1;
-        return this.again();
+        return true;
       }
       decisions.pop();
-      this.before.pop();
     }
     this.exhaustive = true;
     return false;
-  }
-
-  private again(): boolean {
-    this.repeated = this.before[this.before.length - 1]!;
-    return true;
   }
 }

@@ -34,6 +34,7 @@ import {
   WQUEUE,
   WRITE,
 } from '../sched/point.ts';
+import { nameOfValue, Pasts } from './state-name.ts';
 import {
   type Chooser,
   type Failure,
@@ -54,6 +55,11 @@ export interface Hands extends Chooser {
   touch(op: Wait): boolean;
   /** One more task. Only one task of a program may make others: their numbers are in order. */
   spawn(task: Steps): void;
+  /**
+   * A promise: of all that it has seen, the task remembers only this, and it is here. So that every
+   * round of a loop that tries again is the same as the one before (state-hash.ts).
+   */
+  remembers(here: string, ...what: readonly unknown[]): void;
 }
 
 export interface Program<S = unknown> {
@@ -66,6 +72,11 @@ export interface Program<S = unknown> {
   readonly names?: readonly string[];
   /** Names of objects, by number. */
   readonly objects?: Readonly<Record<number, string>>;
+  /**
+   * What a task sees of an object when it reads it; a promise that it sees nothing else, and nothing
+   * at all in other steps. If left out, it is taken to see the whole state at every step.
+   */
+  readonly sees?: (state: S, object: number) => unknown;
   /** Holds at the end; or the symptom. */
   readonly check?: (state: S) => boolean | string;
 }
@@ -78,6 +89,7 @@ export const rdlock = (o: number): Wait => operation(RDLOCK, o);
 export const rdunlock = (o: number): Wait => operation(RDUNLOCK, o);
 /** Gives up the lock and keeps it for reading. */
 export const downgrade = (o: number): Wait => operation(DOWNGRADE, o);
+/** Reads if no writer has the lock or stands in line: `touches`. */
 export const tryrdlock = (o: number): Wait => operation(TRYRDLOCK, o);
 export const trylock = (o: number): Wait => operation(TRYLOCK, o);
 /** A writer gets in line: from now on new readers wait. `lock()` follows. */
@@ -90,7 +102,6 @@ const WAITING = (1 << LOCK) | (1 << RDLOCK) | (1 << SCHED);
 const mayWait = (x: Wait): boolean => ((WAITING >>> kindOf(x)) & 1) !== 0;
 
 export class ProgramSystem<S> implements System {
-  readonly portable = true;
   op = NONE;
   more: Wait[] | null = null;
   count = 0;
@@ -102,9 +113,32 @@ export class ProgramSystem<S> implements System {
   private readonly program: Program<S>;
   private tasks: Steps[] = [];
   private moving = -1;
+  /** Whose code runs: that of the moving task, or of one that it makes. */
+  private running = -1;
   private maker = -1;
+  /** Somebody asks for names of states. By task: what it has gone through. */
+  private naming = false;
+  /** A task has seen something that has no name. */
+  private unnamed = false;
+  private readonly pasts = new Pasts();
+  private readonly past = new Int32Array(MAX_TASKS + 1);
   private chooser: Chooser = { pick: () => 0 };
-  private readonly hands: Hands;
+  private readonly hands: Hands = {
+    pick: (below, why) => {
+      const value = this.chooser.pick(below, why);
+      if (this.naming) this.lives(`picks ${value}`);
+      return value;
+    },
+    touch: (op) => this.touch(op),
+    spawn: (task) => {
+      this.spawn(task);
+    },
+    remembers: (here, ...what) => {
+      if (!this.naming) return;
+      this.past[this.running] = 0;
+      this.lives(`is at ${this.nameOf([here, what])}`);
+    },
+  };
   private readonly next = new Int32Array(MAX_TASKS + 1);
   /** By lock: the task that has it, or -1; who reads; which writers wait. */
   private readonly owner: Int8Array;
@@ -121,13 +155,6 @@ export class ProgramSystem<S> implements System {
     const locks = program.locks ?? 0;
     this.program = program;
     this.exact = program.touches !== true;
-    this.hands = {
-      pick: (below, why) => this.chooser.pick(below, why),
-      touch: (op) => this.touch(op),
-      spawn: (task) => {
-        this.spawn(task);
-      },
-    };
     this.owner = new Int8Array(locks);
     this.readers = new Int32Array(locks);
     this.queued = new Int32Array(locks);
@@ -141,6 +168,7 @@ export class ProgramSystem<S> implements System {
     const { readers, queued, woken, asking, reads } = this;
     for (const a of [readers, queued, woken, asking, reads]) a.fill(0);
     this.depth = 0;
+    this.past.fill(0);
     this.chooser = chooser;
     this.state = this.program.init();
     this.moving = this.maker = -1;
@@ -156,12 +184,10 @@ export class ProgramSystem<S> implements System {
   private touch(op: Wait): boolean {
     assert(this.moving >= 0, 'a task begins with an announced operation');
     assert(!this.exact, 'a program that touches says so');
-    const kind = kindOf(op);
     assert(!mayWait(op), 'what may block is announced');
     const announced = this.op;
     this.op = op;
-    const took = kind >= LOCK ? this.perform(this.moving, kind, objectOf(op)) : false;
-    if (kind >= LOCK) this.lookAtAsking(objectOf(op));
+    const took = kindOf(op) >= LOCK && this.performed(this.moving, op);
     (this.more ??= []).push(this.op);
     this.op = announced;
     return took;
@@ -174,12 +200,16 @@ export class ProgramSystem<S> implements System {
     this.maker = this.moving;
     const t = this.count++;
     this.tasks.push(task);
+    if (this.naming) this.past[t] = this.pasts.after(this.past[this.moving]!, `makes ${t}`);
     this.born |= 1 << t;
     this.advance(t, false);
   }
 
   private advance(task: number, took: boolean): void {
+    const before = this.running;
+    this.running = task;
     const r = this.tasks[task]!.next(took);
+    this.running = before;
     if (r.done === true) {
       this.live &= ~(1 << task);
       this.next[task] = NONE;
@@ -222,21 +252,54 @@ export class ProgramSystem<S> implements System {
     this.born = 0;
     this.moving = task;
     this.depth++;
-    if (kindOf(x) < LOCK) {
-      this.advance(task, false);
-      return;
+    const took = kindOf(x) >= LOCK && this.performed(task, x);
+    if (this.naming) {
+      this.running = task;
+      this.lives(`does ${this.op} ${this.seen(this.op)}`);
     }
-    const o = objectOf(x);
-    if (mayWait(x)) this.asking[o]! &= ~(1 << task);
-    this.advance(task, this.perform(task, kindOf(x), o));
-    this.lookAtAsking(o);
+    this.advance(task, took);
   }
 
-  /** The lock has changed: can those who wait for it move now? */
-  private lookAtAsking(o: number): void {
+  /** The task that runs goes through something. */
+  private lives(event: string): void {
+    this.past[this.running] = this.pasts.after(this.past[this.running]!, event);
+  }
+  private seen(op: Wait): string {
+    const { sees } = this.program;
+    if (sees === undefined || !this.exact) return this.nameOf(this.state);
+    return kindOf(op) === READ ? this.nameOf(sees(this.state, objectOf(op))) : '';
+  }
+  private nameOf(value: unknown): string {
+    const name = nameOfValue(value);
+    this.unnamed ||= name === null;
+    return name ?? '';
+  }
+
+  /** Asked for before the first step, or never. @returns null: the program's state has no name */
+  fingerprint(): string | null {
+    if (!this.naming) {
+      if (this.depth > 0) return null;
+      this.naming = true;
+      this.start(this.chooser); // What tasks do before their first step is part of it.
+    }
+    const { owner, readers, queued, woken, reads, past } = this;
+    const state = nameOfValue(this.state);
+    if (state === null || this.unnamed) return null;
+    const tasks = Array.from({ length: this.count }, (_, t) => {
+      return ((this.live >>> t) & 1) === 0 ? '-' : past[t];
+    });
+    return [state, owner, readers, queued, woken, reads, tasks].join(';');
+  }
+
+  /** Locks and queues as they are afterwards, and who can move. @returns whether a try succeeded */
+  private performed(task: number, x: Wait): boolean {
+    const o = objectOf(x);
+    if (mayWait(x)) this.asking[o]! &= ~(1 << task);
+    const took = this.perform(task, kindOf(x), o);
     for (let left = this.asking[o]!; left !== 0; left &= left - 1) {
       this.look(31 - Math.clz32(left & -left));
     }
+    return took;
   }
 
   private perform(task: number, kind: number, o: number): boolean {

@@ -73,6 +73,11 @@ export interface System {
    * reads, and a search has to find out what that may be at most.
    */
   readonly exact?: boolean;
+  /**
+   * A name of the state: what all share, what each task knows, and who waits for what. From states of
+   * the same name the same can happen. null: this state has no name.
+   */
+  fingerprint?(): string | null;
   /** What is wrong now, at the end of an execution. */
   judge(): Failure | null;
   /** What is wrong already, whatever else may come. */
