@@ -1,8 +1,8 @@
 /**
  * Does a system do the same when it is moved the same way? Everything here rests on it, and code
  * breaks it easily: a counter that outlives the execution, the clock, a set in order of insertion.
- * So random schedules are run twice, and all that shows is compared: who can move, what is announced,
- * what is done, what is chosen.
+ * So random schedules are run twice, and all that shows is compared: who can move, what is
+ * announced, what is done, what is chosen.
  */
 import { Follow } from './follow.ts';
 import { RandomWalk } from './random-walk.ts';

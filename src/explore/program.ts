@@ -73,8 +73,8 @@ export interface Program<S = unknown> {
   /** Names of objects, by number. */
   readonly objects?: Readonly<Record<number, string>>;
   /**
-   * What a task sees of an object when it reads it; a promise that it sees nothing else, and nothing
-   * at all in other steps. If left out, it is taken to see the whole state at every step.
+   * What a task sees of an object when it reads it; a promise that it sees nothing else, and
+   * nothing at all in other steps. If left out, it is taken to see the whole state at every step.
    */
   readonly sees?: (state: S, object: number) => unknown;
   /** Holds at the end; or the symptom. */

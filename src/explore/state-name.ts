@@ -1,6 +1,7 @@
 /**
- * Names of values: two values have the same name only if nobody can tell them apart. Known are plain
- * values, arrays, typed arrays and plain objects, nested but without circles; the rest has no name.
+ * Names of values: two values have the same name only if nobody can tell them apart. Known are
+ * plain values, arrays, typed arrays and plain objects, nested but without circles; the rest has no
+ * name.
  */
 const MAX_DEPTH = 16;
 

@@ -74,8 +74,8 @@ export interface System {
    */
   readonly exact?: boolean;
   /**
-   * A name of the state: what all share, what each task knows, and who waits for what. From states of
-   * the same name the same can happen. null: this state has no name.
+   * A name of the state: what all share, what each task knows, and who waits for what. From states
+   * of the same name the same can happen. null: this state has no name.
    */
   fingerprint?(): string | null;
   /** What is wrong now, at the end of an execution. */

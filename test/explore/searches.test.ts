@@ -13,7 +13,6 @@ import { type Program, ProgramSystem, read, type Steps, write } from '../../src/
 import { RandomWalk } from '../../src/explore/random-walk.ts';
 import { runOnce } from '../../src/explore/run.ts';
 import type { Search } from '../../src/explore/search.ts';
-import { StateHash } from '../../src/explore/state-hash.ts';
 import type { System } from '../../src/explore/system.ts';
 import * as p from './programs.ts';
 

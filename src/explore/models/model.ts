@@ -1,7 +1,7 @@
 /**
- * The questions of five mailing-list threads as small programs, a few locks and values each: what is
- * argued about there, and nothing else. Each is decided completely in a few milliseconds, and shows
- * what to look for in the real thing. A variant replaces one function of the right program.
+ * The questions of five mailing-list threads as small programs, a few locks and values each: what
+ * is argued about there, and nothing else. Each is decided completely in a few milliseconds, and
+ * shows what to look for in the real thing. A variant replaces one function of the right program.
  */
 import type { Program } from '../program.ts';
 
