@@ -162,10 +162,13 @@ export class Part extends Dpor {
   /**
    * Explore on. @param executions  at most so many
    * @param cut  give away something first, if there is anything
-   * @throws EOPNOTSUPP the system's numbers are of this process alone, or it asks for a choice
+   * @throws EOPNOTSUPP the system's numbers are of this process alone, its steps do more than they
+   *   announce, or it asks for a choice
    */
   run(system: System, executions: number, cut: boolean, maxSteps: number): Report {
-    if (system.portable !== true) throw errno('EOPNOTSUPP', {}, 'it cannot be explored in parts');
+    if (system.portable !== true || system.exact !== true) {
+      throw errno('EOPNOTSUPP', {}, 'it cannot be explored in parts');
+    }
     const counts = noCounts();
     const given = cut && this.trace.length > 0 && !this.finished ? this.cut() : null;
     const before = { blocked: this.blocked, infeasible: this.infeasible };
