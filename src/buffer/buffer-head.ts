@@ -15,7 +15,7 @@ import { assert } from '../base/assert.ts';
 import type { Pblk } from '../base/units.ts';
 import { lockClass } from '../sched/lock-class.ts';
 import type { BitLockable } from '../sched/bit-lock.ts';
-import { exploring, stableKey } from '../sched/point.ts';
+import { exploring, stableKey, watching } from '../sched/point.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import type { Folio } from '../mm/folio.ts';
 
@@ -44,18 +44,18 @@ export class BufferHead implements BitLockable {
   jh: object | null = null;
   private waiters: WaitQueue | null = null;
   /** In checked builds it is known by its place. */
-  declare sharedKey: number;
+  declare sharedKey?: number;
 
   constructor(blocknr: Pblk, folio: Folio, offset: number, size: number) {
     this.blocknr = blocknr;
-    if (CHECKED) this.sharedKey = stableKey('buffer', blocknr);
+    if (CHECKED && watching) this.sharedKey = stableKey('buffer', blocknr);
     this.folio = folio;
     this.data = folio.data.subarray(offset, offset + size);
     this.view = new DataView(this.data.buffer, this.data.byteOffset, size);
   }
 
   get lockWait(): WaitQueue {
-    const key = CHECKED ? stableKey('buffer wait', this.blocknr) : undefined;
+    const key = CHECKED && watching ? stableKey('buffer wait', this.blocknr) : undefined;
     return (this.waiters ??= new WaitQueue('buffer', undefined, key));
   }
   wake(): void {

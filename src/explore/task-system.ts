@@ -24,6 +24,7 @@ import {
   READ,
   restartObjectKeys,
   setExploring,
+  setWatching,
   SharedObject,
   START,
   takeFootprint,
@@ -115,6 +116,7 @@ export class TaskSystem<S, P = unknown> implements System {
 
   start(chooser: Chooser): void {
     setExploring(false);
+    setWatching(true);
     this.chooser = firstOf;
     this.tasks = this.tasks.map(() => null);
     this.failure = null;
@@ -152,6 +154,7 @@ export class TaskSystem<S, P = unknown> implements System {
   /** End an exploration: what is left is as the set-up made it. */
   stop(): void {
     setExploring(false);
+    setWatching(false);
     takeFootprint();
     this.snapshot?.restore();
     this.undo?.();

@@ -14,6 +14,7 @@ import { log2, type PageIndex, pageIndex, shiftDown } from '../base/units.ts';
 import { type LockClass, lockClass, OR_GIVE_UP } from '../sched/lock-class.ts';
 import { tryLockBit } from '../sched/bit-lock.ts';
 import type { Op } from '../sched/op.ts';
+import { watching } from '../sched/point.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
 import { ErrSeq } from './errseq.ts';
 import { type Folio, FOLIO_LOCK } from './folio.ts';
@@ -78,7 +79,7 @@ export class AddressSpace {
     folioClass: LockClass = FOLIO_LOCK,
   ) {
     this.host = host;
-    this.pages = CHECKED ? new WatchedPages(host.ino) : new XArray<Folio>();
+    this.pages = CHECKED && watching ? new WatchedPages(host.ino) : new XArray<Folio>();
     this.folioClass = folioClass;
     this.invalidateLock = new RwSemaphore(INVALIDATE_LOCK, host);
     this.memory = memory;

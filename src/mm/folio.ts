@@ -17,7 +17,7 @@ import { ListNode } from '../base/list.ts';
 import { type PageIndex, pageIndex } from '../base/units.ts';
 import type { BitLockable } from '../sched/bit-lock.ts';
 import { type LockClass, lockClass } from '../sched/lock-class.ts';
-import { exploring, stableKey } from '../sched/point.ts';
+import { exploring, stableKey, watching } from '../sched/point.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { Watched } from '../sched/watch.ts';
 import type { AddressSpace } from './address-space.ts';
@@ -51,7 +51,6 @@ const MARKED: readonly (readonly [number, string])[] = [
   [PG_DIRTY, 'dirty'],
   [PG_WRITEBACK, 'writeback'],
 ];
-const waitKey = (key: number): number => stableKey('wait', key);
 
 export class Folio implements BitLockable {
   /** Offset of this folio's words; also its stable identity. */
@@ -74,7 +73,7 @@ export class Folio implements BitLockable {
     this.words = words;
     this.at = at;
     this.data = data;
-    if (CHECKED) this.identify('frame', at);
+    if (CHECKED && watching) this.identify('frame', at);
   }
 
   get size(): number {
@@ -82,8 +81,8 @@ export class Folio implements BitLockable {
   }
 
   /** What other folios may not be taken for: the place in a file that it holds, or held last. */
-  declare sharedKey: number;
-  declare private flagMarks: Record<number, Watched>;
+  declare sharedKey?: number;
+  declare private flagMarks?: Record<number, Watched>;
 
   /** Whoever made it, in a checked build it is known by its place. */
   private identify(name: string, ...of: readonly number[]): void {
@@ -98,15 +97,15 @@ export class Folio implements BitLockable {
   /** It becomes folio `index` of inode `ino`. */
   settle(ino: number, index: PageIndex): void {
     this.index = index;
-    if (CHECKED) this.identify('folio', ino, index);
+    if (CHECKED && watching) this.identify('folio', ino, index);
   }
 
   private has(flag: number): boolean {
-    if (CHECKED && exploring) this.flagMarks[flag]?.read();
+    if (CHECKED && exploring) this.flagMarks?.[flag]?.read();
     return (this.words[this.at]! & flag) !== 0;
   }
   private put(flag: number, on: boolean): void {
-    if (CHECKED && exploring) this.flagMarks[flag]?.wrote();
+    if (CHECKED && exploring) this.flagMarks?.[flag]?.wrote();
     if (on) this.words[this.at]! |= flag;
     else this.words[this.at]! &= ~flag;
   }
@@ -119,8 +118,9 @@ export class Folio implements BitLockable {
   }
   /** Sleepers for the lock bit and for the writeback bit. */
   get lockWait(): WaitQueue {
-    const key = CHECKED ? this.sharedKey : 0;
-    return (this.waiters ??= new WaitQueue('folio', undefined, CHECKED ? waitKey(key) : undefined));
+    const of = CHECKED ? this.sharedKey : undefined;
+    const key = of === undefined ? undefined : stableKey('wait', of);
+    return (this.waiters ??= new WaitQueue('folio', undefined, key));
   }
   /** Wake whoever waits, without making a queue where nobody does. */
   wake(): void {

@@ -69,6 +69,15 @@ export function setExploring(on: boolean): void {
   exploring = on;
 }
 
+/**
+ * Is something being prepared for the explorer, or explored? What is made meanwhile is watched
+ * (watch.ts), and is known by what it belongs to; anything else is spared the cost.
+ */
+export let watching = false;
+export function setWatching(on: boolean): void {
+  watching = on;
+}
+
 const KEYS_PER_MAKER = 2 ** 20;
 /** Small ids, given at first sight and kept as long as the process lives. */
 const ids = new Map<number, number>();
@@ -156,7 +165,7 @@ export abstract class SharedObject {
 }
 /** A lock that belongs to an inode is known by its number. */
 export function keyOfOwned(name: string, of: object | null): number | undefined {
-  const ino = (of as { readonly ino?: unknown } | null)?.ino;
+  const ino = watching ? (of as { readonly ino?: unknown } | null)?.ino : undefined;
   return typeof ino === 'number' ? stableKey(name, ino) : undefined;
 }
 

@@ -18,6 +18,7 @@ import { corrupted } from '../base/errno.ts';
 import { ListNode } from '../base/list.ts';
 import { asciiName, type Name } from '../base/name.ts';
 import type { Op } from '../sched/op.ts';
+import { watching } from '../sched/point.ts';
 import { WatchedMap } from '../sched/watch.ts';
 import { type Inode, S_CASEFOLD } from './inode.ts';
 import { iput, iputNowait } from './inode-cache.ts';
@@ -45,7 +46,7 @@ export class Dentry {
     this.name = name;
     if (parent) parent.hold();
     // There from the start, so that a look-up which finds no names yet leaves its mark.
-    if (CHECKED) this.children = new WatchedMap(`names in ${pathOf(this)}`);
+    if (CHECKED && watching) this.children = new WatchedMap(`names in ${pathOf(this)}`);
   }
 
   get negative(): boolean {

@@ -18,7 +18,7 @@ import type { Timespec } from '../sched/clock.ts';
 import { lockClass } from '../sched/lock-class.ts';
 import type { Op } from '../sched/op.ts';
 import { RwSemaphore } from '../sched/rw-semaphore.ts';
-import { exploring, stableKey } from '../sched/point.ts';
+import { exploring, stableKey, watching } from '../sched/point.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { watchFields } from '../sched/watch.ts';
 import { AddressSpace, type AddressSpaceOperations } from '../mm/address-space.ts';
@@ -179,7 +179,7 @@ export class Inode {
     this.aops = aops;
     this.atime = this.mtime = this.ctime = sb.epoch;
     this.rwsem = new RwSemaphore(I_RWSEM, this);
-    if (CHECKED) watchFields(this, 'inode', ['size', 'state', 'nlink'], ino);
+    if (CHECKED && watching) watchFields(this, 'inode', ['size', 'state', 'nlink'], ino);
   }
 
   get mapping(): AddressSpace {
@@ -202,7 +202,11 @@ export class Inode {
     else this.stateQueue?.wakeAll();
   }
   private queue(name: string): WaitQueue {
-    return new WaitQueue(name, undefined, CHECKED ? stableKey(name, this.ino) : undefined);
+    return new WaitQueue(
+      name,
+      undefined,
+      CHECKED && watching ? stableKey(name, this.ino) : undefined,
+    );
   }
 
   get type(): number {

@@ -5,6 +5,7 @@
 import { List } from '../base/list.ts';
 import type { Ino } from '../base/units.ts';
 import type { Timespec } from '../sched/clock.ts';
+import { watching } from '../sched/point.ts';
 import { WatchedMap, WatchedSet } from '../sched/watch.ts';
 import { FreezeLock } from '../sched/freeze-lock.ts';
 import { lockClass } from '../sched/lock-class.ts';
@@ -88,14 +89,14 @@ export abstract class SuperBlock {
   readonly renameMutex = new Mutex(S_VFS_RENAME_MUTEX);
   readonly writers = new FreezeLock();
   /** Live inodes by number. */
-  readonly inodes: Map<Ino, Inode> = CHECKED
-    ? new WatchedMap<Ino, Inode>('inode cache')
-    : new Map<Ino, Inode>();
+  readonly inodes: Map<Ino, Inode> =
+    CHECKED && watching ? new WatchedMap<Ino, Inode>('inode cache') : new Map<Ino, Inode>();
   /** Failures of write-back that a sync of the whole has to tell, and up to where it has. */
   readonly wbErr = new ErrSeq();
   readonly told = { wbErr: 0 };
   /** Dirty inodes in the order of their first dirtying. */
-  readonly dirtyInodes: Set<Inode> = CHECKED ? new WatchedSet('dirty inodes') : new Set();
+  readonly dirtyInodes: Set<Inode> =
+    CHECKED && watching ? new WatchedSet('dirty inodes') : new Set();
   /**
    * References that evictInode gave up (inodes that only the evicted one referred to). The inode
    * cache drops them when the eviction is over, since they may need one of their own.
