@@ -109,6 +109,7 @@ export class ProgramSystem<S> implements System {
   live = 0;
   state!: S;
   depth = 0;
+  readonly portable = true;
   readonly exact: boolean;
   private readonly program: Program<S>;
   private tasks: Steps[] = [];
