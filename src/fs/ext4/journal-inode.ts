@@ -3,16 +3,11 @@
  * @source fs/ext4/super.c: ext4_load_journal(), ext4_get_journal_inode()
  */
 import { corrupted, errno } from '../../base/errno.ts';
-import { ino, pblk } from '../../base/units.ts';
+import { ino } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import { iput } from '../../vfs/inode-cache.ts';
-import {
-  JBD2_KNOWN_INCOMPAT,
-  JBD2_MAGIC_NUMBER,
-  JBD2_SUPERBLOCK_V1,
-  JBD2_SUPERBLOCK_V2,
-  JournalSuperblock,
-} from '../../jbd2/disk.ts';
+import { JournalMap, type JournalRun } from '../../jbd2/journal-map.ts';
+import { type LoadedJournal, loadJournal } from '../../jbd2/load.ts';
 import { Superblock } from './disk/superblock.ts';
 import { hasFeature } from './features.ts';
 import type { Ext4Inode } from './inode-info.ts';
@@ -29,16 +24,18 @@ const NEEDS_RECOVERY =
  * @param noload  the user wants the old contents, read-only
  * @throws EUCLEAN damaged, or recovery is needed
  */
-export function* checkJournalInode(sb: Ext4SuperBlock, noload: boolean): Op<void> {
+export function* checkJournalInode(sb: Ext4SuperBlock, noload: boolean): Op<LoadedJournal> {
   const nr = Superblock.s_journal_inum.get(sb.sbh.view, sb.sbAt);
   const inode = yield* ext4Iget(sb, ino(nr), { special: true });
   try {
     if (!inode.isReg || inode.nlink === 0) {
       throw corrupted('ext4_super_block', 's_journal_inum', { ino: nr, got: 'not a file in use' });
     }
-    yield* addJournalZones(sb, inode);
-    const empty = yield* journalEmpty(sb, inode);
-    if (hasFeature(sb.features, 'needs_recovery') || !empty) refuseOrWarn(sb, noload);
+    const map = yield* addJournalZones(sb, inode);
+    const loaded = yield* loadJournal(sb.device, map, sb.geo.blockSize);
+    if (loaded.errno !== 0) sb.warn('the journal was aborted after an error: run e2fsck');
+    if (hasFeature(sb.features, 'needs_recovery') || loaded.start !== 0) refuseOrWarn(sb, noload);
+    return loaded;
   } finally {
     // Not a reference to keep: nothing is logged yet, and nobody reaches it by a name.
     yield* iput(inode);
@@ -51,7 +48,8 @@ function refuseOrWarn(sb: Ext4SuperBlock, noload: boolean): void {
   sb.warn('read-only and without recovery, as asked: what the image shows is old');
 }
 
-function* addJournalZones(sb: Ext4SuperBlock, inode: Ext4Inode): Op<void> {
+function* addJournalZones(sb: Ext4SuperBlock, inode: Ext4Inode): Op<JournalMap> {
+  const runs: JournalRun[] = [];
   const blocks = inode.size / sb.geo.blockSize;
   const map = new MapRequest();
   for (let at = 0; at < blocks; at += map.len) {
@@ -62,43 +60,9 @@ function* addJournalZones(sb: Ext4SuperBlock, inode: Ext4Inode): Op<void> {
         lblk: at,
         got: 'hole in the journal',
       });
+    runs.push({ block: at, pblk: map.pblk, len: map.len });
     sb.zones.add(map.pblk, map.len, '', inode.ino);
   }
   sb.zones.build();
-}
-
-/** @returns true if no transaction waits in it */
-function* journalEmpty(sb: Ext4SuperBlock, inode: Ext4Inode): Op<boolean> {
-  const map = new MapRequest();
-  yield* ext4MapBlocks(null, inode, map.ask(0, 1));
-  const bh = yield* sb.buffers.bread(pblk(map.pblk));
-  const v = bh.view;
-  const s = JournalSuperblock;
-  const bad = (field: string, got: number, want?: string): never => {
-    throw corrupted('journal_superblock_s', field, { pblk: bh.blocknr, got, want });
-  };
-  try {
-    const magic = s.h_magic.get(v, 0);
-    if (magic !== JBD2_MAGIC_NUMBER) bad('h_magic', magic);
-    const type = s.h_blocktype.get(v, 0);
-    if (type !== JBD2_SUPERBLOCK_V1 && type !== JBD2_SUPERBLOCK_V2)
-      bad('h_blocktype', type, '3..4');
-    const size = s.s_blocksize.get(v, 0);
-    if (size !== sb.geo.blockSize) bad('s_blocksize', size, String(sb.geo.blockSize));
-    const blocks = inode.size / sb.geo.blockSize;
-    const maxlen = s.s_maxlen.get(v, 0);
-    if (maxlen === 0 || maxlen > blocks) bad('s_maxlen', maxlen, `1..${blocks}`);
-    const first = s.s_first.get(v, 0);
-    if (first === 0 || first >= maxlen) bad('s_first', first, `1..${maxlen - 1}`);
-    const start = s.s_start.get(v, 0);
-    if (start !== 0 && (start < first || start >= maxlen)) bad('s_start', start, `0 or ${first}..`);
-    if (type === JBD2_SUPERBLOCK_V2) {
-      const incompat = s.s_feature_incompat.get(v, 0);
-      if (incompat & ~JBD2_KNOWN_INCOMPAT) bad('s_feature_incompat', incompat);
-    }
-    if (s.s_errno.get(v, 0) !== 0) sb.warn('the journal was aborted after an error: run e2fsck');
-    return start === 0;
-  } finally {
-    bh.put();
-  }
+  return new JournalMap(runs);
 }

@@ -9,6 +9,7 @@
 import type { Pblk } from '../../base/units.ts';
 import { lockClass } from '../../sched/lock-class.ts';
 import { Mutex } from '../../sched/mutex.ts';
+import { type Work, Workqueue } from '../../sched/workqueue.ts';
 import type { BufferCache } from '../../buffer/buffer-cache.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Journal } from '../../jbd2/handle.ts';
@@ -129,6 +130,9 @@ export class Ext4SuperBlock extends SuperBlock {
   reservedClusters = 0;
   /** errors=: what an inconsistency found at run time does. */
   errorPolicy: 'continue' | 'remount-ro' | 'panic' = 'continue';
+  /** The super block on its way into the log, where that is not part of an operation. */
+  superWork: Work | null = null;
+  readonly superQueue: Workqueue;
   /** Inodes that have a window (windows.ts). */
   readonly windows = new Set<Ext4Inode>();
   /** May the present task take reserved blocks? Set by super.ts from s_def_resuid. */
@@ -138,6 +142,7 @@ export class Ext4SuperBlock extends SuperBlock {
 
   constructor(context: MountContext, dev: number, parts: Ext4SbParts) {
     super(context, dev);
+    this.superQueue = new Workqueue(context.scheduler, 'ext4 super block');
     this.sops = parts.sops(this);
     this.geo = parts.geo;
     this.has = parts.has;

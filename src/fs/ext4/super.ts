@@ -14,6 +14,7 @@ import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import { BufferCache } from '../../buffer/buffer-cache.ts';
 import { DirectJournal } from '../../jbd2/direct.ts';
+import { LogJournal } from '../../jbd2/journal.ts';
 import { CAP_SYS_RESOURCE, capable, currentCred, inGroup } from '../../vfs/cred.ts';
 import { dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileSystemType, MountContext, SuperOperations } from '../../vfs/super.ts';
@@ -50,6 +51,7 @@ import { ext4Iget, maxSize } from './inode.ts';
 import { setInodeOps } from './inode-ops.ts';
 import { ext4EvictCached, ext4EvictInode, ext4WriteInode } from './inode-life.ts';
 import { checkJournalInode } from './journal-inode.ts';
+import { ext4CloseLog, ext4OpenLog } from './journal-life.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
 import { type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
@@ -129,7 +131,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   countFree(sb);
   if (hasFeature(sb.features, 'mmp')) state.mmp = yield* checkMmp(sb);
   decideReadOnly(sb);
-  if (sb.has.journal) yield* checkJournalInode(sb, options.noload);
+  const journal = sb.has.journal ? yield* checkJournalInode(sb, options.noload) : null;
   const overhead = Superblock.s_overhead_clusters.get(v, sb.sbAt) * 2 ** sb.geo.clusterBits;
   const counted = sb.zones.size + sb.geo.firstDataBlock;
   state.overhead = overhead > 0 && overhead < sb.geo.blocksCount ? overhead : counted;
@@ -141,6 +143,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   armSuperBlock(sb);
   if (sb.readOnly) return;
   if (state.mmp) yield* state.mmp.take();
+  if (journal) yield* ext4OpenLog(sb, journal, options.commitMs);
   if (sb.has.orphanFile) sb.orphanFile = yield* ext4OpenOrphanFile(sb);
   yield* markMounted(sb);
   state.writable = true;
@@ -229,7 +232,8 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
     *syncFs(wait) {
       if (sb.readOnly) return;
       if (state.mmp) yield* state.mmp.keep();
-      if (sb.buffers.dirtyCount > 0) ext4SuperDirty(sb);
+      // Its counts go home with what they count, unless a log makes them right at each recovery.
+      if (!journaled(sb) && sb.buffers.dirtyCount > 0) ext4SuperDirty(sb);
       // The flusher tells nobody of a failure: it is kept for who asks.
       if (wait) yield* sb.journal.forceCommit();
       else yield* sb.buffers.writeDirty();
@@ -249,12 +253,17 @@ function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   state.writable = false;
   if (state.mmp) yield* state.mmp.keep(true);
   // Turned read-only by an error: nothing more is written but the record of the error.
-  if (!sb.readOnly) yield* sb.journal.forceCommit();
-  yield* markUnmounted(sb, state.clean && !sb.readOnly && !sb.buffers.lossy);
+  if (!sb.readOnly && !journaled(sb)) yield* sb.journal.forceCommit();
+  const logEmpty = yield* ext4CloseLog(sb);
+  yield* sb.superQueue.drain();
+  const clean = state.clean && (journaled(sb) || !sb.readOnly) && !sb.buffers.lossy;
+  yield* markUnmounted(sb, clean, logEmpty);
   if (!state.mmp) return;
   yield* state.mmp.release();
   state.mmp = null;
 }
+
+const journaled = (sb: Ext4SuperBlock): boolean => sb.journal instanceof LogJournal;
 
 /** Who may take the last blocks: root, and the user and group that the super block names. */
 function mayUseReserve(sb: Ext4SuperBlock): boolean {
