@@ -356,7 +356,8 @@ export class BufferCache {
       releaseFolio(folio) {
         const buffers = folio.private;
         if (!(buffers instanceof FolioBuffers)) return true;
-        if (buffers.heads.some((bh) => bh.count > 0 || bh.dirty || (bh.jh?.busy ?? false))) return false;
+        if (buffers.heads.some((bh) => bh.count > 0 || bh.dirty || (bh.jh?.busy ?? false)))
+          return false;
         for (const bh of buffers.heads) bh.jh = null; // What waits for its checkpoint is home.
         folio.private = null;
         return true;

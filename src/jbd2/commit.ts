@@ -94,9 +94,7 @@ function* writePhase(j: LogJournal, t: Transaction, heads: readonly JournalHead[
   t.state = 'record';
   const record = writer.recordBlock();
   fillCommit(j, t, record, writer.crc);
-  yield* j.buffers.device.submitWait(
-    j.bio(record.at, record.data, REQ_PREFLUSH | REQ_FUA),
-  );
+  yield* j.buffers.device.submitWait(j.bio(record.at, record.data, REQ_PREFLUSH | REQ_FUA));
 }
 
 function header(block: LogBlock, type: number, t: Transaction): void {

@@ -74,6 +74,8 @@ export class LogJournal extends Journal {
   readonly checkpointMutex = new Mutex(CHECKPOINT_MUTEX);
   /** Blocks that one transaction may change. */
   readonly maxTransaction: number;
+  /** Blocks in memory from which on nobody joins a transaction any more. */
+  private readonly maxPinned: number;
   /** The number of the next transaction, and of the last that is durable. */
   nextTid: Tid;
   committedTid: Tid;
@@ -101,7 +103,8 @@ export class LogJournal extends Journal {
     this.log = new LogRing(first, last);
     const { frames, frameSize } = setup.buffers.mapping.memory;
     const cacheBlocks = Math.floor((frames * frameSize) / setup.buffers.blockSize / 8);
-    this.maxTransaction = Math.min(Math.floor((last - first) / 4), cacheBlocks);
+    this.maxTransaction = Math.floor((last - first) / 4);
+    this.maxPinned = cacheBlocks;
     this.nextTid = sequence;
     this.committedTid = tidAfter(sequence, -1);
     this.wanted = this.committedTid;
@@ -125,7 +128,7 @@ export class LogJournal extends Journal {
       }
       this.watched.wrote();
       const t = this.running;
-      if (t && (t.state === 'locked' || t.outstanding + need > this.maxTransaction)) {
+      if (t && this.isFull(t, need)) {
         this.requestCommit(t.tid);
         yield* this.turned.waitFor(() => this.running !== t || this.aborted, 'transaction switch');
         continue;
@@ -137,6 +140,12 @@ export class LogJournal extends Journal {
       this.join(handle, t ?? this.newTransaction(), need);
       return;
     }
+  }
+
+  /** Nobody joins a transaction that is about to commit, or too large for the log or for memory. */
+  private isFull(t: Transaction, need: number): boolean {
+    if (t.state === 'locked') return true;
+    return t.outstanding + need > this.maxTransaction || t.heads.size >= this.maxPinned;
   }
 
   private join(handle: Handle, t: Transaction, credits: number): void {

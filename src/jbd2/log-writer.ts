@@ -78,7 +78,8 @@ export class LogWriter {
 
   /** The block is filled in. @param summed  version 1's checksum covers it */
   done(block: LogBlock, summed: boolean): void {
-    if (summed && this.journal.setup.loaded.checksum === 'v1') this.crc = crc32be(this.crc, block.data);
+    if (summed && this.journal.setup.loaded.checksum === 'v1')
+      this.crc = crc32be(this.crc, block.data);
     const chunk = this.home.get(block)!;
     this.home.delete(block);
     chunk.open--;

@@ -13,7 +13,7 @@ import {
   EXT_INIT_MAX_LEN,
   EXT_UNWRITTEN_MAX_LEN,
 } from './disk/extent.ts';
-import { EXT4_CREDITS, ext4EnsureCredits, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { EXT4_CREDITS, ext4EnsureCredits, withHandle } from './ext4-jbd2.ts';
 import { ES_WRITTEN } from './extents-status.ts';
 import {
   accessNode,
@@ -37,6 +37,7 @@ import {
   readExtent,
   releasePath,
 } from './extents.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4FreeBlocks, ext4MbNewBlocks } from './mballoc.ts';
 
@@ -192,17 +193,19 @@ function* lengthen(handle: Handle, inode: Ext4Inode, tail: ExtentEntry): Op<void
 export function* ext4ConvertUnwritten(inode: Ext4Inode, lblk: number, len: number): Op<void> {
   const end = lblk + len;
   for (let at = lblk; at < end;) {
-    const handle = yield* ext4JournalStart(inode.sb, 'write');
-    try {
-      if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
-      try {
-        at = yield* convertStep(handle, inode, at, end);
-      } finally {
-        inode.dataSem.unlockExclusive();
-      }
-    } finally {
-      yield* ext4JournalStop(handle);
-    }
+    at = yield* withAllocRetry(inode.sb, () =>
+      withHandle(inode.sb, 'write', (handle) => convertOne(handle, inode, at, end)),
+    );
+  }
+}
+
+function* convertOne(handle: Handle, inode: Ext4Inode, at: number, end: number): Op<number> {
+  const { dataSem } = inode;
+  if (!dataSem.tryExclusive()) yield* dataSem.lockExclusive();
+  try {
+    return yield* convertStep(handle, inode, at, end);
+  } finally {
+    dataSem.unlockExclusive();
   }
 }
 
@@ -222,6 +225,7 @@ function* convertStep(handle: Handle, inode: Ext4Inode, at: number, end: number)
   if (!extent) return at + holeLen;
   const stop = Math.min(end, extent.lblk + extent.len);
   if (extent.unwritten) {
+    inode.syncTid = inode.datasyncTid = handle.tid;
     yield* splitAt(handle, inode, at);
     yield* splitAt(handle, inode, stop);
     yield* markWritten(handle, inode, at);

@@ -109,6 +109,7 @@ function* fillHole(
   const nodes: BufferHead[] = [];
   try {
     if (got.pblk + got.len > 2 ** 32) throw errno('EFBIG', { pblk: got.pblk });
+    if (inode.isReg && inode.sb.zeroesNewBlocks) yield* zeroBlocks(inode, got);
     for (let i = 0; i < missing; i++) {
       const nr = yield* ext4NewMetaBlock(handle, inode, pblk(got.pblk + got.len));
       const bh = yield* inode.sb.buffers.getNew(nr);
@@ -127,6 +128,14 @@ function* fillHole(
   } finally {
     for (const bh of nodes) bh.put();
   }
+}
+
+/**
+ * This kind of map has no unwritten blocks: zeros, on the device before the transaction that maps
+ * them commits, keep a crash from showing what the blocks held before (INV-5).
+ */
+function* zeroBlocks({ sb }: Ext4Inode, { pblk: nr, len }: CreatedBlocks): Op<void> {
+  yield* sb.device.clear('writeZeroes', nr * sb.blockSize, len * sb.blockSize);
 }
 
 /** Set the pointers from the bottom up; `slots[0]` is the one in the table that exists. */
@@ -203,7 +212,7 @@ function* cutSubtree(
     node.bh?.put();
   }
   if (base < from) return;
-  yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate);
+  yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate, inode.dataSem);
   yield* accessTable(handle, table);
   setPointer(table, slot, 0);
   yield* dirtyTable(handle, inode, table);
@@ -218,21 +227,39 @@ function* freeSlots(
   first: number,
   end: number,
 ): Op<void> {
-  const runs: { start: number; len: number }[] = [];
-  for (let i = first; i < end; i++) {
-    const p = pointer(table, i);
-    if (p === 0) continue;
-    if (!inode.sb.zones.valid(p, 1, inode.ino)) {
-      throw corrupted('indirect block', 'pointer', { ino: inode.ino, slot: i, got: p });
+  const runs = runsOf(inode, table, first, end);
+  while (runs.length > 0) {
+    const some = runs.splice(-RUNS_AT_ONCE);
+    yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate + 2 * some.length, inode.dataSem);
+    yield* accessTable(handle, table);
+    for (const { slot, len } of some) for (let i = 0; i < len; i++) setPointer(table, slot + i, 0);
+    yield* dirtyTable(handle, inode, table);
+    for (const { start, len } of some) yield* ext4FreeBlocks(handle, inode, pblk(start), len);
+  }
+}
+
+/** Runs that one step frees: each may lie in a group of its own, with a bitmap and a descriptor. */
+const RUNS_AT_ONCE = 16;
+
+/** Pointers that follow each other, to blocks that do. */
+interface PointerRun {
+  readonly slot: number;
+  readonly start: number;
+  len: number;
+}
+
+/** The runs of [first, end), by slot. @throws EUCLEAN a pointer leads nowhere */
+function runsOf(inode: Ext4Inode, table: PointerTable, first: number, end: number): PointerRun[] {
+  const runs: PointerRun[] = [];
+  for (let slot = first; slot < end; slot++) {
+    const start = pointer(table, slot);
+    if (start === 0) continue;
+    if (!inode.sb.zones.valid(start, 1, inode.ino)) {
+      throw corrupted('indirect block', 'pointer', { ino: inode.ino, slot, got: start });
     }
     const last = runs.at(-1);
-    if (last && last.start + last.len === p) last.len++;
-    else runs.push({ start: p, len: 1 });
+    if (last && last.start + last.len === start && last.slot + last.len === slot) last.len++;
+    else runs.push({ slot, start, len: 1 });
   }
-  if (runs.length === 0) return;
-  yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate + runs.length);
-  yield* accessTable(handle, table);
-  for (let i = first; i < end; i++) setPointer(table, i, 0);
-  yield* dirtyTable(handle, inode, table);
-  for (const run of runs) yield* ext4FreeBlocks(handle, inode, pblk(run.start), run.len);
+  return runs;
 }

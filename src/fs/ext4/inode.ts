@@ -158,6 +158,8 @@ export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {
       bh.put();
     }
     checkEaInode(inode, options);
+    // What changed it before it left memory may be in either transaction.
+    inode.syncTid = inode.datasyncTid = sb.journal.runningTid;
     sb.setInodeOps(inode);
   } catch (e) {
     igetFailed(inode);
@@ -397,6 +399,8 @@ export function ext4DoUpdateInode(handle: Handle, inode: Ext4Inode, loc: InodeLo
   RawInode.i_dtime.set(v, at, inode.dtime);
   setIUid(v, at, inode.uid);
   setIGid(v, at, inode.gid);
+  inode.syncTid = handle.tid;
+  if (iSize(v, at) !== inode.disksize) inode.datasyncTid = handle.tid;
   setISize(v, at, inode.disksize);
   if (!setIBlocks(v, at, sb.has.hugeFile, blockBits, inode.blocks)) {
     throw errno('EFBIG', { ino: inode.ino, blocks: inode.blocks });

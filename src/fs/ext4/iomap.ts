@@ -21,8 +21,9 @@ import {
 } from '../../iomap/iomap.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
-import { ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { withHandle } from './ext4-jbd2.ts';
 import { ext4ConvertUnwritten } from './extents-change.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import { inlineIomap } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty, maxSize } from './inode.ts';
@@ -93,12 +94,10 @@ function* beginWrite(inode: Ext4Inode, pos: number, length: number, iomap: Iomap
     setIomap(inode, iomap, map);
     return;
   }
-  const handle = yield* ext4JournalStart(sb, 'write');
-  try {
-    yield* ext4MapBlocks(handle, inode, map, flags);
-  } finally {
-    yield* ext4JournalStop(handle);
-  }
+  const { lblk, len } = map;
+  yield* withAllocRetry(sb, () =>
+    withHandle(sb, 'write', (handle) => ext4MapBlocks(handle, inode, map.ask(lblk, len), flags)),
+  );
   setIomap(inode, iomap, map);
 }
 
@@ -141,13 +140,10 @@ export const ext4WritebackOps: IomapWritebackOps = {
       yield* ext4ConvertUnwritten(ei, first, Math.ceil((offset + length) / blockSize) - first);
     }
     if (end <= ei.disksize) return;
-    const handle = yield* ext4JournalStart(ei.sb, 'write');
-    try {
+    yield* withHandle(ei.sb, 'inode', function* (handle): Op<void> {
       yield* raiseDisksize(ei, end);
       yield* ext4MarkInodeDirty(handle, ei);
-    } finally {
-      yield* ext4JournalStop(handle);
-    }
+    });
   },
 };
 

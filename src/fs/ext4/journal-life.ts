@@ -43,11 +43,7 @@ function writtenAs(sb: Ext4SuperBlock, old: LoadedJournal): LoadedJournal {
  * Open the log, which is empty. Nothing is written yet.
  * @param commitMs  age at which a transaction is committed
  */
-export function* ext4OpenLog(
-  sb: Ext4SuperBlock,
-  found: LoadedJournal,
-  commitMs: number,
-): Op<void> {
+export function* ext4OpenLog(sb: Ext4SuperBlock, found: LoadedJournal, commitMs: number): Op<void> {
   const loaded = writtenAs(sb, found);
   sb.journal = new LogJournal({
     buffers: sb.buffers,

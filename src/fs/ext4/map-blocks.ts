@@ -203,6 +203,7 @@ function* create(handle: Handle, inode: Ext4Inode, map: MapRequest, flags: numbe
   const asked = map.len;
   let got = yield* lookup(inode, map);
   if (!wantsMore(map, flags)) return got;
+  inode.syncTid = inode.datasyncTid = handle.tid;
   if ((map.flags & MAP_UNWRITTEN) !== 0) {
     yield* ext4ConvertLocked(handle, inode, map.lblk, map.len);
     map.flags = MAP_MAPPED;

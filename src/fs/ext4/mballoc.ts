@@ -14,7 +14,7 @@
  * Counting is in clusters throughout; blocks and clusters are the same without bigalloc.
  * @source fs/ext4/mballoc.c (goals, normalisation, stream allocation)
  */
-import { clearBits, findNextSet, findNextZero, setBits } from '../../base/bitmap.ts';
+import { clearBits, findNextZero, setBits } from '../../base/bitmap.ts';
 import { corrupted, CorruptError, errno } from '../../base/errno.ts';
 import { mark } from '../../base/trace.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
@@ -38,6 +38,7 @@ import {
   groupDescGet,
   groupFirstBlock,
 } from './group-desc.ts';
+import { holdFreed, nextUsable, usableEnd } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
@@ -225,8 +226,9 @@ function* runAt(ar: AllocRequest, group: number, at: number, want: number): Op<C
   if (!bh) return null;
   try {
     const end = groupClusters(sb, group);
-    if (at >= end || findNextZero(bh.data, at, at + 1) !== at) return null;
-    const stop = findNextSet(bh.data, at, Math.min(end, at + want));
+    const { held } = sb.groups[group]!;
+    if (at >= end || nextUsable(bh.data, held, at, at + 1) !== at) return null;
+    const stop = usableEnd(bh.data, held, at, Math.min(end, at + want));
     const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
     return run?.start === at ? run : null;
   } finally {
@@ -252,13 +254,13 @@ function* searchGroup(
     let best: ClusterRun | null = null;
     let longest = 0;
     const begin = Math.max(from, info.firstFree);
-    for (let at = findNextZero(bh.data, begin, end); at < end;) {
-      const stop = findNextSet(bh.data, at, end);
+    for (let at = nextUsable(bh.data, info.held, begin, end); at < end;) {
+      const stop = usableEnd(bh.data, info.held, at, end);
       longest = Math.max(longest, stop - at);
       const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
       if (run && run.len >= least) return run;
       if (run && run.len > (best?.len ?? 0)) best = run;
-      at = findNextZero(bh.data, stop, end);
+      at = nextUsable(bh.data, info.held, stop, end);
     }
     if (begin <= info.firstFree) info.largestFree = longest;
     return best ?? (from > info.firstFree ? yield* searchGroup(ar, group, 0, least) : null);
@@ -286,7 +288,8 @@ function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<bool
   try {
     yield* ext4GetWriteAccess(handle, bh);
     yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
-    if (findNextSet(bh.data, start, start + len) < start + len) return false;
+    const { held } = sb.groups[group]!;
+    if (usableEnd(bh.data, held, start, start + len) < start + len) return false;
     setBits(bh.data, start, len);
     finishChange(handle, sb, group, bh, -len);
     const info = sb.groups[group]!;
@@ -374,9 +377,7 @@ function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void
     yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
     clearBits(bh.data, start, len);
     finishChange(handle, sb, group, bh, len);
-    const info = sb.groups[group]!;
-    info.firstFree = Math.min(info.firstFree, start);
-    info.largestFree = Infinity;
+    holdFreed(handle, sb, run);
   } finally {
     bh.put();
   }

@@ -85,6 +85,9 @@ export interface Ext4GroupInfo {
   firstFree: number;
   /** Its bitmap contradicts its descriptor or its checksum: nothing is allocated here. */
   corrupt: boolean;
+  /** Clusters freed by a transaction that is not durable (freed-clusters.ts); null: none. */
+  held: Uint8Array | null;
+  heldCount: number;
 }
 
 export class Ext4SuperBlock extends SuperBlock {
@@ -128,11 +131,15 @@ export class Ext4SuperBlock extends SuperBlock {
   usedDirs = 0;
   /** Clusters that only root (or s_def_resuid) may take. */
   reservedClusters = 0;
+  /** Clusters counted as free that wait for a commit. */
+  heldClusters = 0;
   /** errors=: what an inconsistency found at run time does. */
   errorPolicy: 'continue' | 'remount-ro' | 'panic' = 'continue';
   /** The super block on its way into the log, where that is not part of an operation. */
   superWork: Work | null = null;
   readonly superQueue: Workqueue;
+  /** data=ordered with a log: new blocks of indirect maps are zeroed before they are mapped. */
+  zeroesNewBlocks = false;
   /** Inodes that have a window (windows.ts). */
   readonly windows = new Set<Ext4Inode>();
   /** May the present task take reserved blocks? Set by super.ts from s_def_resuid. */

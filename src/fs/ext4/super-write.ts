@@ -124,11 +124,7 @@ function* writeSuperNow(sb: Ext4SuperBlock): Op<void> {
  * @param clean  what VALID_FS said when it was mounted
  * @param logEmpty  the log holds nothing that is wanted
  */
-export function* markUnmounted(
-  sb: Ext4SuperBlock,
-  clean: boolean,
-  logEmpty: boolean,
-): Op<void> {
+export function* markUnmounted(sb: Ext4SuperBlock, clean: boolean, logEmpty: boolean): Op<void> {
   const { view } = sb.sbh;
   const at = sb.sbAt;
   const s = Superblock;

@@ -175,7 +175,14 @@ function* loadDescriptors(sb: Ext4SuperBlock): Op<void> {
   }
   for (let g = 0; g < groupsCount; g++) {
     checkGroupDesc(sb, g);
-    sb.groups.push({ freeClusters: -1, largestFree: Infinity, firstFree: 0, corrupt: false });
+    sb.groups.push({
+      freeClusters: -1,
+      largestFree: Infinity,
+      firstFree: 0,
+      corrupt: false,
+      held: null,
+      heldCount: 0,
+    });
   }
 }
 
