@@ -14,6 +14,7 @@ import { type Ino, ino } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
+import { igetFailed } from '../../vfs/inode-cache.ts';
 import { I_NEW } from '../../vfs/inode.ts';
 import { bitmapCsum, inodeCsumSeed } from './checksum.ts';
 import {
@@ -41,6 +42,7 @@ import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import { ext4ExtTreeInit } from './extents-change.ts';
 import { ext4GroupDescDirty, ext4ReadInodeBitmap, groupDesc, groupDescGet } from './group-desc.ts';
 import {
+  type InodeLoc,
   ext4AllocInode,
   ext4DoUpdateInode,
   ext4ReserveInodeWrite,
@@ -258,7 +260,7 @@ function* initInode(
   if (sb.has.project && parent.hasFlag(EXT4_PROJINHERIT_FL)) inode.projid = parent.projid;
   setInodeFlags(inode);
   sb.setInodeOps(inode);
-  const loc = yield* ext4ReserveInodeWrite(handle, inode);
+  const loc = yield* reserveOrGiveBack(handle, inode);
   try {
     // What stood here belongs to an inode that is gone, or was never initialised.
     loc.bh.data.fill(0, loc.at, loc.at + sb.geo.inodeSize);
@@ -269,6 +271,17 @@ function* initInode(
   inode.state &= ~I_NEW;
   inode.stateWait.wakeAll();
   return inode;
+}
+
+/** The place of the new inode's record; if that cannot be read, nobody has the inode. */
+function* reserveOrGiveBack(handle: Handle, inode: Ext4Inode): Op<InodeLoc> {
+  try {
+    return yield* ext4ReserveInodeWrite(handle, inode);
+  } catch (e) {
+    igetFailed(inode);
+    yield* ext4FreeInode(handle, inode);
+    throw e;
+  }
 }
 
 /**

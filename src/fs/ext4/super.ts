@@ -15,6 +15,7 @@ import type { Op } from '../../sched/op.ts';
 import { BufferCache } from '../../buffer/buffer-cache.ts';
 import { DirectJournal } from '../../jbd2/direct.ts';
 import { LogJournal } from '../../jbd2/journal.ts';
+import { type LoadedJournal, loadJournal } from '../../jbd2/load.ts';
 import { CAP_SYS_RESOURCE, capable, currentCred, inGroup } from '../../vfs/cred.ts';
 import { dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileSystemType, MountContext, SuperOperations } from '../../vfs/super.ts';
@@ -70,6 +71,10 @@ interface MountState {
   writable: boolean;
   /** VALID_FS was set when it was mounted. */
   clean: boolean;
+  /** The journal as it was loaded; null: the image has none. */
+  journal: LoadedJournal | null;
+  /** commit=, in ms. */
+  commitMs: number;
   /** Blocks that statfs does not count: metadata. */
   overhead: number;
 }
@@ -93,7 +98,14 @@ export function* ext4Mount(context: MountContext): Op<Ext4SuperBlock> {
   const buffers = new BufferCache(device, memory, blockSize);
   const place = superBlockAt(blockSize);
   const sbh = yield* buffers.bread(place.nr);
-  const state: MountState = { mmp: null, writable: false, clean: false, overhead: 0 };
+  const state: MountState = {
+    mmp: null,
+    writable: false,
+    clean: false,
+    journal: null,
+    commitMs: 0,
+    overhead: 0,
+  };
   const dev = (facts.uuid[0]! << 8) | facts.uuid[1]!;
   const sb = new Ext4SuperBlock(context, dev, {
     ...facts,
@@ -131,7 +143,8 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   countFree(sb);
   if (hasFeature(sb.features, 'mmp')) state.mmp = yield* checkMmp(sb);
   decideReadOnly(sb);
-  const journal = sb.has.journal ? yield* checkJournalInode(sb, options.noload) : null;
+  if (sb.has.journal) state.journal = yield* checkJournalInode(sb, options.noload);
+  state.commitMs = options.commitMs;
   const overhead = Superblock.s_overhead_clusters.get(v, sb.sbAt) * 2 ** sb.geo.clusterBits;
   const counted = sb.zones.size + sb.geo.firstDataBlock;
   state.overhead = overhead > 0 && overhead < sb.geo.blocksCount ? overhead : counted;
@@ -143,7 +156,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   armSuperBlock(sb);
   if (sb.readOnly) return;
   if (state.mmp) yield* state.mmp.take();
-  if (journal) yield* ext4OpenLog(sb, journal, options.commitMs);
+  if (state.journal) yield* ext4OpenLog(sb, state.journal, state.commitMs);
   if (sb.has.orphanFile) sb.orphanFile = yield* ext4OpenOrphanFile(sb);
   yield* markMounted(sb);
   state.writable = true;
@@ -295,6 +308,11 @@ function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   }
   try {
     if (state.mmp) yield* state.mmp.take();
+    if (state.journal) {
+      // Its numbers have moved on since it was loaded.
+      state.journal = yield* loadJournal(sb.device, state.journal.map, sb.geo.blockSize);
+      yield* ext4OpenLog(sb, state.journal, state.commitMs);
+    }
     if (sb.has.orphanFile && !sb.orphanFile) {
       sb.orphanFile = yield* ext4OpenOrphanFile(sb);
       yield* sb.orphanFile.read();
