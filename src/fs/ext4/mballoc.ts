@@ -14,7 +14,7 @@
  * Counting is in clusters throughout; blocks and clusters are the same without bigalloc.
  * @source fs/ext4/mballoc.c (goals, normalisation, stream allocation)
  */
-import { clearBits, findNextZero, setBits } from '../../base/bitmap.ts';
+import { clearBits, findNextSet, findNextZero, setBits } from '../../base/bitmap.ts';
 import { corrupted, CorruptError, errno } from '../../base/errno.ts';
 import { mark } from '../../base/trace.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
@@ -381,6 +381,52 @@ function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void
   } finally {
     bh.put();
   }
+}
+
+/**
+ * Let the bitmaps say of [start, start + count) that it is used, or free, whatever they say now:
+ * for who knows it better than they do.
+ * @returns the blocks of which they said otherwise, as runs
+ * @throws EUCLEAN a bitmap is damaged; EIO
+ * @source fs/ext4/mballoc.c:ext4_mb_mark_bb()
+ */
+export function* ext4MarkBlocks(
+  handle: Handle,
+  sb: Ext4SuperBlock,
+  start: Pblk,
+  count: number,
+  used: boolean,
+): Op<{ pblk: Pblk; len: number }[]> {
+  const ratio = 2 ** sb.geo.clusterBits;
+  const changed: { pblk: Pblk; len: number }[] = [];
+  for (let nr = start as number; nr < start + count;) {
+    const group = groupOf(sb, nr);
+    const first = groupFirstBlock(sb, group);
+    const stop = Math.min(start + count, first + sb.geo.blocksPerGroup);
+    const end = clusterOf(sb, stop - 1) + 1;
+    const bh = yield* ext4ReadBlockBitmap(sb, group);
+    try {
+      yield* ext4GetWriteAccess(handle, bh);
+      yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+      const next = used ? findNextZero : findNextSet;
+      const after = used ? findNextSet : findNextZero;
+      for (let at = next(bh.data, clusterOf(sb, nr), end); at < end;) {
+        const to = after(bh.data, at, end);
+        if (used) setBits(bh.data, at, to - at);
+        else clearBits(bh.data, at, to - at);
+        finishChange(handle, sb, group, bh, used ? at - to : to - at);
+        changed.push({ pblk: pblk(first + at * ratio), len: (to - at) * ratio });
+        at = next(bh.data, to, end);
+      }
+      const info = sb.groups[group]!;
+      info.firstFree = 0;
+      info.largestFree = Infinity;
+    } finally {
+      bh.put();
+    }
+    nr = stop;
+  }
+  return changed;
 }
 
 /** One block for an extent node, an indirect block or an xattr block. @throws ENOSPC */
