@@ -118,6 +118,12 @@ function* writeSuperNow(sb: Ext4SuperBlock): Op<void> {
   yield* sb.device.flush();
 }
 
+/** The log is empty and stays so: a copy of the image needs no recovery. @throws EIO */
+export function* markFrozen(sb: Ext4SuperBlock, frozen: boolean): Op<void> {
+  markNeedsRecovery(sb, !frozen);
+  yield* writeSuperNow(sb);
+}
+
 /**
  * Everything is home: say that the file system was left in order. An error that was found stays
  * on record, and e2fsck will look.

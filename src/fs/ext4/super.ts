@@ -78,7 +78,13 @@ import {
 } from './recover.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
 import { parseSuperBlock, readSuperBlock, superBlockAt } from './super-read.ts';
-import { armSuperBlock, ext4SuperDirty, markMounted, markUnmounted } from './super-write.ts';
+import {
+  armSuperBlock,
+  ext4SuperDirty,
+  markFrozen,
+  markMounted,
+  markUnmounted,
+} from './super-write.ts';
 
 /** Clusters that no file may take, so that write-back never runs out. */
 const RESERVED_CLUSTERS = 4096;
@@ -265,7 +271,6 @@ function* clearJournal({ sb, state, journal }: Opening, recovery: Recovery | nul
   state.journal = yield* ext4RecoveryDone(sb, journal, recovery);
 }
 
-
 function* finish({ sb, state }: Opening): Op<void> {
   const v = sb.sbh.view;
   const overhead = Superblock.s_overhead_clusters.get(v, sb.sbAt) * 2 ** sb.geo.clusterBits;
@@ -381,6 +386,14 @@ function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations
       // The flusher tells nobody of a failure: it is kept for who asks.
       if (wait) yield* sb.journal.forceCommit();
       else yield* sb.buffers.writeDirty();
+    },
+    *freezeFs() {
+      if (!(sb.journal instanceof LogJournal)) return;
+      yield* sb.journal.flush();
+      yield* markFrozen(sb, true);
+    },
+    *unfreezeFs() {
+      if (journaled(sb)) yield* markFrozen(sb, false);
     },
     *putSuper() {
       try {
