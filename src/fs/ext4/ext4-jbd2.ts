@@ -10,6 +10,7 @@ import { mark } from '../../base/trace.ts';
 import type { Op } from '../../sched/op.ts';
 import type { RwSemaphore } from '../../sched/rw-semaphore.ts';
 import type { BufferHead, BufferTrigger } from '../../buffer/buffer-head.ts';
+import { LogJournal } from '../../jbd2/journal.ts';
 import { currentHandle, type Handle } from '../../jbd2/handle.ts';
 import { ext4Report } from './error.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
@@ -27,7 +28,7 @@ export const EXT4_CREDITS = {
   /** Change of inode fields only. */
   inode: 2,
   /** Map or convert one run of blocks. */
-  write: EXTENT_CHAIN + ALLOC_ONE,
+  write: EXTENT_CHAIN + ALLOC_ONE + 3,
   /** One step of truncate, after which the handle may restart. */
   truncate: EXTENT_CHAIN + 2 * ALLOC_ONE,
   create: 2 * ALLOC_ONE + DX_CHAIN + 2 * XATTR,
@@ -127,5 +128,8 @@ export function* ext4EnsureCredits(
   }
   return true;
 }
+
+/** Are changes of this mount logged? */
+export const journaled = (sb: Ext4SuperBlock): boolean => sb.journal instanceof LogJournal;
 
 export const ext4CurrentHandle = currentHandle;

@@ -39,6 +39,7 @@ import {
 } from './extents.ts';
 import { withAllocRetry } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
+import { ext4MarkInodeDirty } from './inode.ts';
 import { ext4FreeBlocks, ext4MbNewBlocks } from './mballoc.ts';
 
 /** An empty root in i_block. The caller dirties the inode. */
@@ -185,25 +186,50 @@ function* lengthen(handle: Handle, inode: Ext4Inode, tail: ExtentEntry): Op<void
 }
 
 /**
+ * The data up to byte `end` is on the device: the size on disk may tell. The caller dirties the inode.
+ * @context i_data_sem exclusive (INV-4), inside `handle`.
+ */
+export function ext4RaiseDisksize(inode: Ext4Inode, end: number): void {
+  const to = Math.min(end, inode.size);
+  if (to > inode.disksize) inode.disksize = to;
+}
+
+/**
  * Turn [lblk, lblk + len) from unwritten to written; parts that are written already stay so. One
- * extent a transaction: between them the file is valid, only less of it is readable yet.
+ * extent a transaction, and the size on disk with it, since written blocks behind the size would be
+ * damage: between them the file is valid, only less of it is readable yet.
+ * @param sizeEnd  byte up to which the data is on the device
  * @throws ENOSPC a leaf must be split for it; what was converted so far stays so
  * @context May sleep. Takes a handle and i_data_sem; the caller holds neither.
  */
-export function* ext4ConvertUnwritten(inode: Ext4Inode, lblk: number, len: number): Op<void> {
+export function* ext4ConvertUnwritten(
+  inode: Ext4Inode,
+  lblk: number,
+  len: number,
+  sizeEnd: number,
+): Op<void> {
   const end = lblk + len;
   for (let at = lblk; at < end;) {
     at = yield* withAllocRetry(inode.sb, () =>
-      withHandle(inode.sb, 'write', (handle) => convertOne(handle, inode, at, end)),
+      withHandle(inode.sb, 'write', (handle) => convertOne(handle, inode, at, end, sizeEnd)),
     );
   }
 }
 
-function* convertOne(handle: Handle, inode: Ext4Inode, at: number, end: number): Op<number> {
+function* convertOne(
+  handle: Handle,
+  inode: Ext4Inode,
+  at: number,
+  end: number,
+  sizeEnd: number,
+): Op<number> {
   const { dataSem } = inode;
   if (!dataSem.tryExclusive()) yield* dataSem.lockExclusive();
   try {
-    return yield* convertStep(handle, inode, at, end);
+    const next = yield* convertStep(handle, inode, at, end);
+    ext4RaiseDisksize(inode, Math.min(sizeEnd, next * inode.sb.blockSize));
+    yield* ext4MarkInodeDirty(handle, inode);
+    return next;
   } finally {
     dataSem.unlockExclusive();
   }

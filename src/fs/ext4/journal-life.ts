@@ -13,6 +13,7 @@ import { LogJournal } from '../../jbd2/journal.ts';
 import { JournalSuper } from '../../jbd2/journal-super.ts';
 import type { LoadedJournal } from '../../jbd2/load.ts';
 import { ext4JournalAborted } from './error.ts';
+import type { DataMode } from './options.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
 import { storeCounts } from './super-write.ts';
 
@@ -39,18 +40,24 @@ function writtenAs(sb: Ext4SuperBlock, old: LoadedJournal): LoadedJournal {
   };
 }
 
+/** Mount options that the log goes by. */
+export interface LogOptions {
+  readonly commitMs: number;
+  readonly data: DataMode;
+}
+
 /**
  * Open the log, which is empty. Nothing is written yet.
- * @param commitMs  age at which a transaction is committed
  */
-export function* ext4OpenLog(sb: Ext4SuperBlock, found: LoadedJournal, commitMs: number): Op<void> {
+export function* ext4OpenLog(sb: Ext4SuperBlock, found: LoadedJournal, how: LogOptions): Op<void> {
   const loaded = writtenAs(sb, found);
+  sb.zeroesNewBlocks = how.data === 'ordered';
   sb.journal = new LogJournal({
     buffers: sb.buffers,
     scheduler: sb.scheduler,
     loaded,
     superBlock: yield* JournalSuper.open(sb.device, loaded),
-    commitMs,
+    commitMs: how.commitMs,
     summary: {
       bh: sb.sbh,
       store: () => {

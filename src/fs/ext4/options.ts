@@ -15,7 +15,11 @@ export interface Ext4Options {
   noload: boolean;
   /** A transaction is committed at this age, ms. */
   commitMs: number;
+  data: DataMode;
 }
+
+/** data=: what a crash may show of file data. */
+export type DataMode = 'ordered' | 'writeback';
 
 /** What changes nothing here: our one way is at least as strict. */
 const SILENT = new Set([
@@ -23,7 +27,6 @@ const SILENT = new Set([
   'rw',
   'barrier',
   'nobarrier',
-  'data',
   'delalloc',
   'nodelalloc',
   'discard',
@@ -82,6 +85,14 @@ function commitSeconds(value: string | true): number {
   return seconds || DEFAULT_COMMIT_S;
 }
 
+/** @source ext4(5), "data" */
+function dataMode(value: string | true): DataMode {
+  if (value === 'ordered' || value === 'writeback') return value;
+  const why =
+    value === 'journal' ? 'data=journal is not there yet' : 'data= is ordered or writeback';
+  throw errno('EINVAL', { option: 'data', value }, why);
+}
+
 /** @throws EINVAL an option that ext4 does not have */
 export function parseOptions(given: ReadonlyMap<string, string | true>): Ext4Options {
   const options: Ext4Options = {
@@ -91,6 +102,7 @@ export function parseOptions(given: ReadonlyMap<string, string | true>): Ext4Opt
     acl: true,
     userXattr: true,
     noload: false,
+    data: 'ordered',
     commitMs: DEFAULT_COMMIT_S * 1000,
   };
   for (const [name, value] of given) applyOption(options, name, value);
@@ -107,6 +119,9 @@ function applyOption(options: Ext4Options, name: string, value: string | true): 
       break;
     case 'commit':
       options.commitMs = commitSeconds(value) * 1000;
+      break;
+    case 'data':
+      options.data = dataMode(value);
       break;
     case 'noatime':
       options.noatime = true;

@@ -55,10 +55,11 @@ import {
 import { ext4Iget, maxSize } from './inode.ts';
 import { setInodeOps } from './inode-ops.ts';
 import { ext4EvictCached, ext4EvictInode, ext4WriteInode } from './inode-life.ts';
+import { journaled } from './ext4-jbd2.ts';
 import { findJournal } from './journal-inode.ts';
 import { ext4CloseLog, ext4OpenLog } from './journal-life.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
-import { type Ext4Options, parseOptions } from './options.ts';
+import { type DataMode, type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
 import { ext4OpenOrphanFile } from './orphan-file.ts';
 import {
@@ -100,6 +101,7 @@ interface MountState {
   journal: LoadedJournal | null;
   /** commit=, in ms. */
   readonly commitMs: number;
+  readonly data: DataMode;
   /** Blocks that statfs does not count: metadata. */
   overhead: number;
   /** The journal was replayed in memory only, so this mount can never be written. */
@@ -169,6 +171,7 @@ function* open(context: MountContext, options: Ext4Options, held: MmpGuard | nul
     clean: false,
     journal: null,
     commitMs: options.commitMs,
+    data: options.data,
     overhead: 0,
     inMemory: false,
     pinned: true,
@@ -284,7 +287,7 @@ function* finish({ sb, state }: Opening): Op<void> {
   armSuperBlock(sb);
   if (sb.readOnly) return;
   if (state.mmp && !state.mmp.held) yield* state.mmp.take();
-  if (state.journal) yield* ext4OpenLog(sb, state.journal, state.commitMs);
+  if (state.journal) yield* ext4OpenLog(sb, state.journal, state);
   if (sb.has.orphanFile) sb.orphanFile = yield* ext4OpenOrphanFile(sb);
   yield* markMounted(sb);
   state.writable = true;
@@ -420,8 +423,6 @@ function* leaveWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
   state.mmp = null;
 }
 
-const journaled = (sb: Ext4SuperBlock): boolean => sb.journal instanceof LogJournal;
-
 /** Who may take the last blocks: root, and the user and group that the super block names. */
 function mayUseReserve(sb: Ext4SuperBlock): boolean {
   const { view } = sb.sbh;
@@ -463,7 +464,7 @@ function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
 function* reopenLog(sb: Ext4SuperBlock, state: MountState): Op<void> {
   const { map } = state.journal ?? (yield* ext4LoadJournal(sb));
   state.journal = yield* loadJournal(sb.device, map, sb.geo.blockSize);
-  yield* ext4OpenLog(sb, state.journal, state.commitMs);
+  yield* ext4OpenLog(sb, state.journal, state);
 }
 
 /** @source fs/ext4/super.c:ext4_set_resv_clusters() */
