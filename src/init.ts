@@ -79,7 +79,7 @@ export class Volume {
   }
 
   private *shutdown(): Op<void> {
-    if (this.sb.frozen) yield* thawSuper(this.sb);
+    if (this.sb.frozen === 'frozen') yield* thawSuper(this.sb);
     yield* sysExit(this.process);
     yield* umount(this.sb);
   }

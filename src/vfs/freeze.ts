@@ -14,47 +14,54 @@ import type { SuperBlock } from './super.ts';
 import { syncFilesystemLocked } from './sync.ts';
 
 /**
+ * s_umount is not held while the gates are waited for: who is inside of one may want it.
  * @context May sleep. Takes s_umount; the caller is inside no freeze level.
- * @throws EBUSY it is frozen; EIO: it is not frozen then
+ * @throws EBUSY it is frozen, or being frozen; EIO: it is not frozen then
  */
 export function* freezeSuper(sb: SuperBlock): Op<void> {
-  const { umountLock } = sb;
-  if (!umountLock.tryExclusive()) yield* umountLock.lockExclusive();
-  try {
-    if (sb.frozen) throw errno('EBUSY', {}, 'it is frozen');
-    if (!sb.readOnly) yield* stopWriters(sb);
-    sb.frozen = true;
-  } finally {
-    umountLock.unlockExclusive();
-  }
-}
-
-/** The three gates, and what has to be on the medium behind each. */
-function* stopWriters(sb: SuperBlock): Op<void> {
-  const { sops, writers } = sb;
+  const { writers } = sb;
+  yield* underUmountLock(sb, function* (): Op<void> {
+    if (sb.frozen !== 'no') throw errno('EBUSY', {}, 'it is frozen');
+    sb.frozen = 'freezing';
+  });
   yield* writers.freeze(FREEZE_WRITE);
+  yield* writers.freeze(FREEZE_PAGEFAULT);
   try {
-    yield* writers.freeze(FREEZE_PAGEFAULT);
-    yield* syncFilesystemLocked(sb);
-    yield* writers.freeze(FREEZE_FS);
-    // Evictions went on until now.
-    yield* syncFilesystemLocked(sb);
-    if (sops.freezeFs) yield* sops.freezeFs();
+    yield* underUmountLock(sb, () => standStill(sb));
   } catch (e) {
     writers.thaw(FREEZE_WRITE);
+    sb.frozen = 'no';
     throw e;
   }
 }
 
-/** @throws EINVAL it is not frozen; EIO */
+/** Nobody writes any more: everything to the medium. s_umount held. */
+function* standStill(sb: SuperBlock): Op<void> {
+  if (!sb.readOnly) {
+    yield* syncFilesystemLocked(sb);
+    yield* sb.writers.freeze(FREEZE_FS);
+    // Evictions went on until now.
+    yield* syncFilesystemLocked(sb);
+    if (sb.sops.freezeFs) yield* sb.sops.freezeFs();
+  }
+  sb.frozen = 'frozen';
+}
+
+/** @throws EINVAL it is not frozen; EIO: it is frozen still */
 export function* thawSuper(sb: SuperBlock): Op<void> {
-  const { umountLock, writers } = sb;
+  yield* underUmountLock(sb, function* (): Op<void> {
+    if (sb.frozen !== 'frozen') throw errno('EINVAL', {}, 'it is not frozen');
+    if (!sb.readOnly && sb.sops.unfreezeFs) yield* sb.sops.unfreezeFs();
+    sb.writers.thaw(FREEZE_WRITE);
+    sb.frozen = 'no';
+  });
+}
+
+function* underUmountLock(sb: SuperBlock, body: () => Op<void>): Op<void> {
+  const { umountLock } = sb;
   if (!umountLock.tryExclusive()) yield* umountLock.lockExclusive();
   try {
-    if (!sb.frozen) throw errno('EINVAL', {}, 'it is not frozen');
-    if (!sb.readOnly && sb.sops.unfreezeFs) yield* sb.sops.unfreezeFs();
-    sb.frozen = false;
-    if (!sb.readOnly) writers.thaw(FREEZE_WRITE);
+    yield* body();
   } finally {
     umountLock.unlockExclusive();
   }

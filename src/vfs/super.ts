@@ -89,8 +89,8 @@ export abstract class SuperBlock {
   readonly umountLock = new RwSemaphore(S_UMOUNT);
   readonly renameMutex = new Mutex(S_VFS_RENAME_MUTEX);
   readonly writers = new FreezeLock();
-  /** freezeSuper() has ended, thawSuper() not begun. Guarded by s_umount. */
-  frozen = false;
+  /** Set by freeze.ts. Guarded by s_umount. */
+  frozen: 'no' | 'freezing' | 'frozen' = 'no';
   /** Live inodes by number. */
   readonly inodes: Map<Ino, Inode> =
     CHECKED && watching ? new WatchedMap<Ino, Inode>('inode cache') : new Map<Ino, Inode>();

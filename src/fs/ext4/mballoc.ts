@@ -28,6 +28,7 @@ import {
   EXT4_BG_BLOCK_UNINIT,
   GroupDesc,
 } from './disk/group-desc.ts';
+import { EXT4_EA_INODE_FL } from './disk/inode.ts';
 import { ext4Error } from './error.ts';
 import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import {
@@ -326,6 +327,13 @@ function finishChange(
 }
 
 /**
+ * Are the inode's blocks in the log? Those of directories and long symlinks are, and values of
+ * attributes. @source fs/ext4/extents.c:get_default_free_blocks_flags()
+ */
+const hasMetadataBlocks = (inode: Ext4Inode): boolean =>
+  inode.isDir || inode.isLnk || inode.hasFlag(EXT4_EA_INODE_FL);
+
+/**
  * Give blocks back; with bigalloc whole clusters only. Where a bitmap is damaged, or says that they
  * are free already, it is left as it is and the error is reported: the blocks are lost until a
  * repair, but whoever gave them back is done with them, and a deletion comes to its end.
@@ -351,6 +359,9 @@ export function* ext4FreeBlocks(
     const n = Math.min(count - done, inGroup);
     const first = clusterOf(sb, nr);
     const len = clusterOf(sb, nr + n - 1) - first + 1;
+    if (hasMetadataBlocks(inode)) {
+      for (let i = 0; i < n; i++) yield* handle.journal.revoke(handle, pblk(nr + i));
+    }
     // The inode does not have them any more, whether or not the bitmap can say so.
     inode.blocks = Math.max(0, inode.blocks - (len * ratio * sb.blockSize) / 512);
     try {
