@@ -182,12 +182,17 @@ test.each(['ext3', 'ext4'] as const)(
     // Somebody else has spoken for the rest of it, and ends when the truncate restarts.
     const ended = new WaitQueue('the other handle');
     let release = false;
+    let started = false;
     function* other(): Op<void> {
-      const handle = yield* log.start(log.maxTransaction - EXT4_CREDITS.truncate);
+      // Room is left for the start of the truncate, and for the inode, but not for its second step.
+      const handle = yield* log.start(log.maxTransaction - EXT4_CREDITS.truncate - 4);
+      started = true;
+      ended.wakeAll();
       yield* ended.waitFor(() => release);
       yield* log.stop(handle);
     }
     v.scheduler.spawn('other', other());
+    v.run(ended.waitFor(() => started));
     const stop = onTrace((name) => {
       if (name !== 'jbd2:LogJournal.restart') return;
       release = true;
