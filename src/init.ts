@@ -93,8 +93,8 @@ export class Volume {
   }
 
   /**
-   * Write everything and stop whoever wants to change something, until thaw(): the image file can be
-   * copied meanwhile, and needs no recovery. @throws EBUSY it is frozen; EIO
+   * Write everything and stop whoever wants to change something, until thaw(): the image file can
+   * be copied meanwhile, and needs no recovery. @throws EBUSY it is frozen; EIO
    */
   freeze(): Promise<void> {
     return this.bridge.promise({ syscall: 'ioctl', op: freezeSuper(this.sb) });

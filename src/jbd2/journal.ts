@@ -40,7 +40,7 @@ import type { LoadedJournal } from './load.ts';
 import { tidAfter, tidGeq, tidGt } from './tid.ts';
 import { JournalHead, Transaction } from './transaction.ts';
 
-/** One checkpoint at a time. It may wait for a commit, so it comes before all that a commit takes. */
+/** One checkpoint at a time. It may wait for a commit: it comes before all that a commit takes. */
 const CHECKPOINT_MUTEX = lockClass('j_checkpoint_mutex', {
   after: ['inode.i_rwsem', 'mapping.invalidate_lock', 'folio', 's_umount', 'sb_internal'],
 });

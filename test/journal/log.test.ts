@@ -1,6 +1,6 @@
 // Goal: what the log promises: who waits for what, what is committed when, where space comes from,
-// and what an aborted journal means. Method: small images in memory, a device that counts, fails and
-// waits, a clock that is moved by hand; e2fsck as the judge of every image that is left.
+// what an aborted journal means. Method: small images in memory, a device that counts, fails and
+// waits; e2fsck as the judge of every image that is left.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

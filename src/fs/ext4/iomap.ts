@@ -151,8 +151,8 @@ export const ext4WritebackOps: IomapWritebackOps = {
 };
 
 /**
- * A file with an indirect map has blocks behind its size on disk while its data is on its way: it is
- * an orphan until then, so that a crash takes them off again.
+ * A file with an indirect map has blocks behind its size on disk while its data is on its way: it
+ * is an orphan until then, so that a crash takes them off again.
  */
 const isGrowing = (inode: Ext4Inode): boolean => inode.orphan && inode.nlink > 0;
 
