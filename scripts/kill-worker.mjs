@@ -6,7 +6,10 @@
  *     node scripts/kill-worker.mjs IMAGE SEED
  */
 import { writeSync } from 'node:fs';
-import { openSync } from '../dist/index.js';
+
+const built = new URL('../dist/index.js', import.meta.url).href;
+/** @type {typeof import('../src/index.ts')} */
+const { openSync } = await import(built);
 
 const FILES = 24;
 const [image = '', seedText = '1'] = process.argv.slice(2);

@@ -16,7 +16,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { mkfsSync, openSync } from '../dist/index.js';
+
+const built = new URL('../dist/index.js', import.meta.url).href;
+/** @type {typeof import('../src/index.ts')} */
+const { mkfsSync, openSync } = await import(built);
 
 const { values } = parseArgs({
   options: { runs: { type: 'string', default: '20' }, seed: { type: 'string', default: '1' } },
@@ -42,6 +45,7 @@ function learn(text) {
     const said = JSON.parse(line);
     const path = said.begin ?? said.done;
     if (!path) continue;
+    /** @type {State} */
     const next = said.gone ? { gone: true } : { size: said.size, fill: said.fill };
     if (said.done) {
       known.set(path, [next]);
