@@ -9,6 +9,7 @@
 import { assert } from '../base/assert.ts';
 import type { Held } from '../sched/lock-class.ts';
 import { restartLockdep } from '../sched/lockdep.ts';
+import { offerMishaps } from '../sched/mishap.ts';
 import type { Wait } from '../sched/op.ts';
 import {
   idOf,
@@ -137,6 +138,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.born = 0;
     this.chooser = chooser;
     takeFootprint();
+    offerMishaps(this.scenario);
     setExploring(true);
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, true);
   }
@@ -155,6 +157,7 @@ export class TaskSystem<S, P = unknown> implements System {
   stop(): void {
     setExploring(false);
     setWatching(false);
+    offerMishaps();
     takeFootprint();
     this.snapshot?.restore();
     this.undo?.();
