@@ -8,8 +8,9 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Held } from '../sched/lock-class.ts';
-import { restartLockdep } from '../sched/lockdep.ts';
+import { lockdep, restartLockdep } from '../sched/lockdep.ts';
 import { offerMishaps } from '../sched/mishap.ts';
+import type { LockReport } from '../sched/lockdep-report.ts';
 import type { Wait } from '../sched/op.ts';
 import {
   idOf,
@@ -62,6 +63,14 @@ const canMove = (task: Task): boolean => task.state === 'runnable' && isEnabled(
 /** Does it sleep on a queue that somebody woke when nobody slept there? */
 const missedWake = ({ state, pendingOn }: Task): boolean =>
   state === 'sleeping' && pendingOn instanceof WaitQueue && pendingOn.wokenInVain === true;
+
+/** lockdep has seen something that is wrong by itself, whatever becomes of it. */
+const lockFailure = ({ kind, classes, text }: LockReport, depth: number): Failure => ({
+  kind: 'lockdep',
+  symptom: `lockdep: ${kind}: ${classes.join(', ')}`,
+  detail: text,
+  depth,
+});
 
 const firstOf = { pick: (): number => 0 };
 
@@ -220,6 +229,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.depth++;
     this.scheduler.stepTask(task);
     this.more = this.footprint(t);
+    if (lockdep.wrong !== null) this.failure ??= lockFailure(lockdep.wrong, this.depth);
     if (this.failure === null && task.state !== 'done' && !canMove(task)) this.lookForCircle();
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, false);
   }

@@ -3,6 +3,7 @@
  * what its tasks do to it, in system calls.
  */
 import { assert } from '../base/assert.ts';
+import { FsError } from '../base/errno.ts';
 import { asciiName } from '../base/name.ts';
 import { bytes } from '../base/units.ts';
 import { BlockDevice } from '../block/block-device.ts';
@@ -10,7 +11,10 @@ import { RamDevice } from '../block/ram-device.ts';
 import { ExploredDevice, type ExploredDeviceOptions } from '../explore/device.ts';
 import { checkFs } from '../fs/ext4/check/check.ts';
 import { mkfs } from '../fs/ext4/mkfs/mkfs.ts';
+import type { Ext4Inode } from '../fs/ext4/inode-info.ts';
 import { ext4FsType } from '../fs/ext4/super.ts';
+import { FolioState } from '../iomap/folio-state.ts';
+import type { Folio } from '../mm/folio.ts';
 import { PAGE_SIZE } from '../mm/page-memory.ts';
 import { invalidateMappingPages } from '../mm/truncate.ts';
 import { Memory, MIN_FRAMES } from '../mm/vmscan.ts';
@@ -18,7 +22,7 @@ import type { Op } from '../sched/op.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 import { sysExit, sysOpen } from '../syscall/open.ts';
 import { Process } from '../syscall/process.ts';
-import { sysPread, sysPwrite } from '../syscall/read-write.ts';
+import { sysPread, sysPreadNowait, sysPwrite } from '../syscall/read-write.ts';
 import { O_CREAT, O_RDWR } from '../vfs/file.ts';
 import { mountFileSystem, umount } from '../vfs/namespace.ts';
 import type { SuperBlock } from '../vfs/super.ts';
@@ -44,6 +48,10 @@ export class World {
   readonly scheduler: Scheduler;
   /** Descriptors that the recipe opened, by path. */
   readonly fds = new Map<string, number>();
+  /** Their inodes' numbers. */
+  private readonly inos = new Map<string, number>();
+  /** What tasks were told, for `finally` to judge. Empty again before each execution. */
+  readonly told = new Map<string, string | number>();
 
   private constructor(scheduler: Scheduler, device: BlockDevice, sb: SuperBlock) {
     this.scheduler = scheduler;
@@ -82,6 +90,7 @@ export class World {
   *open(path: string, content: Uint8Array = new Uint8Array()): Op<number> {
     const fd = yield* sysOpen(this.process, asciiName(path), O_RDWR | O_CREAT);
     this.fds.set(path, fd);
+    this.inos.set(path, this.inode(path).ino);
     if (content.length > 0) yield* this.write(path, content, 0);
     return fd;
   }
@@ -94,8 +103,11 @@ export class World {
   *write(path: string, data: Uint8Array, pos: number): Op<number> {
     return yield* sysPwrite(this.process, this.fd(path), data, pos);
   }
+  /** As the library reads: from the cache if that is enough. */
   *read(path: string, length: number, pos = 0): Op<Uint8Array> {
     const buffer = new Uint8Array(length);
+    const quick = sysPreadNowait(this.process, this.fd(path), buffer, pos);
+    if (quick >= 0) return buffer.subarray(0, quick);
     const n = yield* sysPread(this.process, this.fd(path), buffer, pos);
     return buffer.subarray(0, n);
   }
@@ -104,6 +116,33 @@ export class World {
   *drop(path: string): Op<void> {
     yield* syncFilesystem(this.sb);
     invalidateMappingPages(this.process.file(this.fd(path)).inode.mapping);
+  }
+
+  /** `op`, and what became of it under `name` in `told`: what it gave, or its errno. */
+  *tell(name: string, op: Op<string | number | void>): Op<void> {
+    try {
+      this.told.set(name, (yield* op) ?? 'done');
+    } catch (e) {
+      if (!(e instanceof FsError)) throw e;
+      this.told.set(name, e.code);
+    }
+  }
+
+  /** The inode of a file that is open. */
+  inode(path: string): Ext4Inode {
+    return this.process.file(this.fd(path)).inode as Ext4Inode;
+  }
+
+  /** The inodes in memory, their mappings and folios, for who looks at a schedule. */
+  values(): Record<string, string | number> {
+    const values: Record<string, string | number> = {};
+    const paths = new Map<number, string>();
+    for (const [path, ino] of this.inos) paths.set(ino, path);
+    for (const inode of [...this.sb.inodes.values()].sort((a, b) => a.ino - b.ino)) {
+      if (inode.ino < FIRST_INO) continue;
+      show(values, paths.get(inode.ino) ?? `inode ${inode.ino}`, inode as Ext4Inode);
+    }
+    return values;
   }
 
   /** Unmount, and have the image judged. @throws AssertionError with the first problem */
@@ -124,3 +163,38 @@ export class World {
 
 export const filled = (value: number, length: number): Uint8Array =>
   new Uint8Array(length).fill(value);
+
+/** Below: the format's own, and lost+found. */
+const FIRST_INO = 12;
+
+function show(values: Record<string, string | number>, name: string, inode: Ext4Inode): void {
+  values[`${name} size`] = `${inode.size}, on disk ${inode.disksize}`;
+  values[`${name} nlink`] = inode.nlink;
+  const mapping = inode.mappingIfAny;
+  if (mapping === null) return;
+  const { pages } = mapping;
+  let dirty = 0;
+  for (let i = pages.next(0); i >= 0; i = pages.next(i + 1)) {
+    const folio = pages.get(i)!;
+    if (folio.dirty) dirty++;
+    values[`${name} folio ${i}`] = folioText(folio);
+  }
+  values[`${name} mapping`] = `${mapping.nrpages} folios, ${dirty} dirty`;
+}
+
+/** The flags that are set; of a folio of several blocks, which are uptodate and dirty. */
+function folioText(folio: Folio): string {
+  const state = folio.private instanceof FolioState ? folio.private : null;
+  const blocks = state === null ? 1 : folio.size / state.blockSize;
+  const mask = (bits: number | undefined): string =>
+    bits === undefined || bits === 0 || bits === 2 ** blocks - 1
+      ? ''
+      : ` ${[...bits.toString(2).padStart(blocks, '0')].reverse().join('')}`;
+  const words = [
+    folio.locked ? 'locked' : '',
+    folio.uptodate || (state?.uptodate ?? 0) !== 0 ? `uptodate${mask(state?.uptodate)}` : '',
+    folio.dirty ? `dirty${mask(state?.dirty)}` : '',
+    folio.writeback ? 'writeback' : '',
+  ];
+  return words.filter((word) => word !== '').join(', ') || 'clean';
+}

@@ -50,7 +50,10 @@ let allShort = false;
 
 export interface Mishaps {
   readonly mishaps?: readonly Mishap[];
-  /** Every fast path falls short, not by choice; each does every second time that a task asks. */
+  /**
+   * Every fast path falls short, not by choice: the 1st, 2nd, 4th, 8th time that a task asks, so that
+   * one which begins again, and asks several, comes to its end.
+   */
   readonly fastPathsShort?: boolean;
 }
 
@@ -65,30 +68,27 @@ export function mishap(which: Mishap, below = 2, what: string = which): number {
   return CHECKED && exploring && offered.has(which) ? choose(below, what) : 0;
 }
 
-/** Who was refused which fast path the last time. An execution has tasks of its own. */
-const refused = new WeakMap<Task, Set<FastPath>>();
+/** How often a task has asked. An execution has tasks of its own. */
+const asked = new WeakMap<Task, Map<FastPath, number>>();
 
-/**
- * Is this fast path to give up? Whoever asks again after that gets an answer, so that who tries
- * until it works comes to an end.
- */
+/** Is this fast path to give up? */
 export function fallsShort(path: FastPath): boolean {
   if (!CHECKED || !exploring) return false;
   const short = allShort
-    ? shortByTurns(path)
+    ? shortByCount(path)
     : mishap('fast path short', 2, `${path} falls short`) !== 0;
   if (short) mark(`short: ${path}`);
   return short;
 }
 
-function shortByTurns(path: FastPath): boolean {
+function shortByCount(path: FastPath): boolean {
   const task = currentOrNull();
   if (task === null) return false;
-  let its = refused.get(task);
-  if (its === undefined) refused.set(task, (its = new Set()));
-  if (its.delete(path)) return false;
-  its.add(path);
-  return true;
+  let counts = asked.get(task);
+  if (counts === undefined) asked.set(task, (counts = new Map()));
+  const n = (counts.get(path) ?? 0) + 1;
+  counts.set(path, n);
+  return (n & (n - 1)) === 0;
 }
 
 /** The fast path has answered. */

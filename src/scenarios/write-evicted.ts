@@ -1,0 +1,100 @@
+/**
+ * The pages of a writer's and of a reader's own buffer go away between the moment they were there
+ * and the copy. The copy must not fault, since it is made under a folio's lock: it stops short, and
+ * what lies behind it in the folio must not pass for data.
+ */
+import { assert } from '../base/assert.ts';
+import { pageIndex } from '../base/units.ts';
+import type { Scenario } from '../explore/scenario.ts';
+import { shortCopies } from '../iomap/buffered-write.ts';
+import { filemapGrabFolio, folioUnlock } from '../mm/filemap.ts';
+import { faultInIovIter } from '../mm/iov-iter.ts';
+import type { Op } from '../sched/op.ts';
+import { filled, World } from './world.ts';
+
+const LENGTH = 2 * 4096;
+/** The user's second page begins in the middle of a block of the file's second folio. */
+const AT = 1500;
+const WRITTEN = 5000;
+
+/** A file of ones, of which `wrote` bytes from AT on are tens; or a mix, while it is written. */
+function judge(data: Uint8Array, wrote: number | null): void {
+  assert(data.length === LENGTH, `the size is ${data.length}`);
+  const wrong = data.findIndex((b, i) => {
+    const inside = i >= AT && i < AT + (wrote ?? WRITTEN);
+    return b !== (inside ? 0xa : 1) && !(wrote === null && inside && b === 1);
+  });
+  assert(wrong < 0, `byte ${wrong} is ${data[wrong] ?? 0}`);
+}
+
+export const writeEvicted: Scenario<World, World> = {
+  id: 'write-evicted',
+  title: 'a write whose source goes away under it writes what it says it wrote, and nothing else',
+  prepare: (scheduler) =>
+    World.make(scheduler, {
+      *recipe(w): Op<void> {
+        yield* w.open('/f', filled(1, LENGTH));
+        yield* w.drop('/f');
+      },
+    }),
+  setup: (w) => w,
+  mishaps: ['user page gone', 'user page bad'],
+  faults: 2,
+  tasks: {
+    *write(w): Op<void> {
+      yield* w.tell('write', w.write('/f', filled(0xa, WRITTEN), AT));
+    },
+    *read(w): Op<void> {
+      yield* w.tell(
+        'read',
+        (function* (): Op<number> {
+          const data = yield* w.read('/f', LENGTH);
+          if (data.length === LENGTH) judge(data, null);
+          return data.length;
+        })(),
+      );
+    },
+  },
+  *finally(w): Op<void> {
+    const told = w.told.get('write');
+    const wrote = told === 'EFAULT' ? 0 : Number(told);
+    judge(yield* w.read('/f', LENGTH + 1), wrote);
+    yield* w.drop('/f');
+    judge(yield* w.read('/f', LENGTH + 1), wrote);
+    yield* w.close();
+  },
+  values: (w) => w.values(),
+  variants: {
+    'short-copy-kept': {
+      title: 'a short copy stays in a block whose rest was never read',
+      symptom: /byte \d+ is/,
+      apply: () => {
+        const right = shortCopies.keep;
+        shortCopies.keep = (_inode, _folio, _from, copied) => copied;
+        return () => {
+          shortCopies.keep = right;
+        };
+      },
+    },
+    'fault-under-folio-lock': {
+      title: 'the page is brought in under the lock of the folio that it is copied into',
+      symptom: /^lockdep: user access: folio$/,
+      apply: (w) => {
+        const right = shortCopies.faultIn;
+        const { mapping } = w.inode('/f');
+        shortCopies.faultIn = function* (iter): Op<void> {
+          const folio = yield* filemapGrabFolio(mapping, pageIndex(0));
+          try {
+            yield* faultInIovIter(iter);
+          } finally {
+            folioUnlock(folio);
+            folio.release();
+          }
+        };
+        return () => {
+          shortCopies.faultIn = right;
+        };
+      },
+    },
+  },
+};
