@@ -98,9 +98,8 @@ export class Memory {
   tryAlloc(): Folio | null {
     if (CHECKED) {
       mightReclaim();
-      const short = mishap('memory short', 3);
-      if (short === 2) return null;
-      if (short === 1) this.reclaim(RECLAIM_BATCH);
+      if (mishap('memory short') !== 0) return null;
+      if (mishap('reclaim') !== 0) this.reclaim(RECLAIM_BATCH);
     }
     const folio = this.arena.alloc();
     if (folio) {

@@ -9,12 +9,9 @@ import { bytes } from '../base/units.ts';
 import { BlockDevice } from '../block/block-device.ts';
 import { RamDevice } from '../block/ram-device.ts';
 import { ExploredDevice, type ExploredDeviceOptions } from '../explore/device.ts';
-import { checkFs } from '../fs/ext4/check/check.ts';
 import { mkfs } from '../fs/ext4/mkfs/mkfs.ts';
 import type { Ext4Inode } from '../fs/ext4/inode-info.ts';
 import { ext4FsType } from '../fs/ext4/super.ts';
-import { FolioState } from '../iomap/folio-state.ts';
-import type { Folio } from '../mm/folio.ts';
 import { PAGE_SIZE } from '../mm/page-memory.ts';
 import { invalidateMappingPages } from '../mm/truncate.ts';
 import { Memory, MIN_FRAMES } from '../mm/vmscan.ts';
@@ -27,6 +24,8 @@ import { O_CREAT, O_RDWR } from '../vfs/file.ts';
 import { mountFileSystem, umount } from '../vfs/namespace.ts';
 import type { SuperBlock } from '../vfs/super.ts';
 import { syncFilesystem } from '../vfs/sync.ts';
+import { ImageJudge } from './judge.ts';
+import { type Values, valuesOf } from './values.ts';
 
 export interface WorldOptions extends ExploredDeviceOptions {
   /** mke2fs's -O list on top of ext4's defaults without a journal. */
@@ -42,7 +41,7 @@ const IMAGE_SIZE = 1 << 20;
 const UUID = new Uint8Array(16).fill(0x5a);
 
 export class World {
-  readonly device: BlockDevice;
+  private readonly judge: ImageJudge;
   readonly sb: SuperBlock;
   readonly process: Process;
   readonly scheduler: Scheduler;
@@ -53,9 +52,9 @@ export class World {
   /** What tasks were told, for `finally` to judge. Empty again before each execution. */
   readonly told = new Map<string, string | number>();
 
-  private constructor(scheduler: Scheduler, device: BlockDevice, sb: SuperBlock) {
+  private constructor(scheduler: Scheduler, judge: ImageJudge, sb: SuperBlock) {
     this.scheduler = scheduler;
-    this.device = device;
+    this.judge = judge;
     this.sb = sb;
     assert(sb.root !== null, 'a mount has a root');
     this.process = new Process(sb.root);
@@ -63,15 +62,15 @@ export class World {
 
   /** Make, mount, fill, and have everything on the device. */
   static make(scheduler: Scheduler, o: WorldOptions): World {
-    const driver = new ExploredDevice(new RamDevice(bytes(IMAGE_SIZE)), scheduler, o);
-    const device = new BlockDevice(driver);
-    const world = scheduler.runToEnd(World.mount(scheduler, device, o), 'set-up');
+    const ram = new RamDevice(bytes(IMAGE_SIZE));
+    const world = scheduler.runToEnd(World.mount(scheduler, ram, o), 'set-up');
     scheduler.runToEnd(o.recipe(world), 'recipe');
     if (o.synced ?? true) scheduler.runToEnd(syncFilesystem(world.sb), 'sync');
     return world;
   }
 
-  private static *mount(s: Scheduler, device: BlockDevice, o: WorldOptions): Op<World> {
+  private static *mount(s: Scheduler, ram: RamDevice, o: WorldOptions): Op<World> {
+    const device = new BlockDevice(new ExploredDevice(ram, s, o));
     const features = ['^has_journal', o.features ?? ''].filter((f) => f !== '').join(',');
     const made = { features, blockSize: o.blockSize ?? 1024, time: 1_700_000_000, inodes: 64 };
     yield* mkfs(device, made, { uuid: UUID, hashSeed: UUID }, true);
@@ -83,7 +82,7 @@ export class World {
       options: new Map(),
       warn: () => undefined,
     });
-    return new World(s, device, sb);
+    return new World(s, new ImageJudge(ram, device), sb);
   }
 
   /** Open a file, made if it is not there; `fd(path)` finds it again. */
@@ -134,67 +133,18 @@ export class World {
   }
 
   /** The inodes in memory, their mappings and folios, for who looks at a schedule. */
-  values(): Record<string, string | number> {
-    const values: Record<string, string | number> = {};
-    const paths = new Map<number, string>();
-    for (const [path, ino] of this.inos) paths.set(ino, path);
-    for (const inode of [...this.sb.inodes.values()].sort((a, b) => a.ino - b.ino)) {
-      if (inode.ino < FIRST_INO) continue;
-      show(values, paths.get(inode.ino) ?? `inode ${inode.ino}`, inode as Ext4Inode);
-    }
-    return values;
+  values(): Values {
+    const paths = new Map([...this.inos].map(([path, ino]) => [ino, path] as const));
+    return valuesOf(this.sb, paths);
   }
 
   /** Unmount, and have the image judged. @throws AssertionError with the first problem */
   *close(): Op<void> {
     yield* sysExit(this.process);
     yield* umount(this.sb);
-    const memory = new Memory(MIN_FRAMES * PAGE_SIZE, PAGE_SIZE);
-    const problems: string[] = [];
-    yield* checkFs(this.device, {
-      memory,
-      onProblem: (p) => {
-        problems.push(p.text);
-      },
-    });
-    assert(problems.length === 0, `the image is damaged: ${problems[0] ?? ''}`);
+    yield* this.judge.judge();
   }
 }
 
 export const filled = (value: number, length: number): Uint8Array =>
   new Uint8Array(length).fill(value);
-
-/** Below: the format's own, and lost+found. */
-const FIRST_INO = 12;
-
-function show(values: Record<string, string | number>, name: string, inode: Ext4Inode): void {
-  values[`${name} size`] = `${inode.size}, on disk ${inode.disksize}`;
-  values[`${name} nlink`] = inode.nlink;
-  const mapping = inode.mappingIfAny;
-  if (mapping === null) return;
-  const { pages } = mapping;
-  let dirty = 0;
-  for (let i = pages.next(0); i >= 0; i = pages.next(i + 1)) {
-    const folio = pages.get(i)!;
-    if (folio.dirty) dirty++;
-    values[`${name} folio ${i}`] = folioText(folio);
-  }
-  values[`${name} mapping`] = `${mapping.nrpages} folios, ${dirty} dirty`;
-}
-
-/** The flags that are set; of a folio of several blocks, which are uptodate and dirty. */
-function folioText(folio: Folio): string {
-  const state = folio.private instanceof FolioState ? folio.private : null;
-  const blocks = state === null ? 1 : folio.size / state.blockSize;
-  const mask = (bits: number | undefined): string =>
-    bits === undefined || bits === 0 || bits === 2 ** blocks - 1
-      ? ''
-      : ` ${[...bits.toString(2).padStart(blocks, '0')].reverse().join('')}`;
-  const words = [
-    folio.locked ? 'locked' : '',
-    folio.uptodate || (state?.uptodate ?? 0) !== 0 ? `uptodate${mask(state?.uptodate)}` : '',
-    folio.dirty ? `dirty${mask(state?.dirty)}` : '',
-    folio.writeback ? 'writeback' : '',
-  ];
-  return words.filter((word) => word !== '').join(', ') || 'clean';
-}

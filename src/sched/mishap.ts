@@ -14,7 +14,9 @@ export type Mishap =
   | 'user page gone'
   /** Such a page cannot be brought in: EFAULT. */
   | 'user page bad'
-  /** No folio is free: reclaim first, or sleep for memory. */
+  /** An allocation reclaims first, although it need not. */
+  | 'reclaim'
+  /** No folio is free and nothing can be reclaimed: sleep for memory. */
   | 'memory short'
   /** Sleeping does not help: ENOMEM. */
   | 'no memory'
