@@ -48,7 +48,7 @@ th, td { padding: .1rem .8rem .1rem .2rem; vertical-align: top; }
 #schedule .now { background: var(--now); }
 .blocked, .circle { color: var(--bad); }
 .changed { background: var(--changed); font-weight: bold; }
-svg { display: block; width: 100%; max-width: 24rem; margin: 0 auto; }
+svg { display: block; width: 100%; max-width: 24rem; margin: 0 auto; overflow: visible; }
 .idle { margin: 0; color: var(--soft); }
 button { padding: .2rem .6rem; font: inherit; }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 1px; }

@@ -18,11 +18,13 @@ import {
   isReadLike,
   kindNames,
   kindOf,
+  LOCK,
   nextOf,
   objectNamed,
   objectOf,
   objectsMadeOutside,
   operation,
+  RDLOCK,
   READ,
   restartObjectKeys,
   setExploring,
@@ -31,6 +33,7 @@ import {
   START,
   takeFootprint,
   touch,
+  WQUEUE,
   WRITE,
 } from '../sched/point.ts';
 import { Scheduler } from '../sched/scheduler.ts';
@@ -71,6 +74,9 @@ const lockFailure = ({ kind, classes, text }: LockReport, depth: number): Failur
   detail: text,
   depth,
 });
+
+/** Operations that may have to wait for whoever holds the lock. */
+const LOCKING: ReadonlySet<number> = new Set([LOCK, RDLOCK, WQUEUE]);
 
 const firstOf = { pick: (): number => 0 };
 
@@ -220,6 +226,15 @@ export class TaskSystem<S, P = unknown> implements System {
   pending(t: number): Wait {
     const task = this.tasks[t];
     return task === null || task === undefined ? NONE : nextOf(task);
+  }
+
+  holdsLocks(t: number): readonly string[] {
+    return this.tasks[t]?.held.map(({ cls }) => cls.name) ?? [];
+  }
+  wantsLock(t: number): string | null {
+    const task = this.tasks[t];
+    if (task === null || task === undefined || task.pendingOn === null) return null;
+    return LOCKING.has(kindOf(task.pending)) ? task.pendingOn.name : null;
   }
 
   step(t: number): void {
