@@ -28,6 +28,18 @@ function judge(data: Uint8Array, wrote: number | null): void {
   assert(wrong < 0, `byte ${wrong} is ${data[wrong] ?? 0}`);
 }
 
+const write = (w: World): Op<void> => w.tell('write', w.write('/f', source(), 0));
+
+/** What is in the file is what the write said, in the cache and on the device. */
+function* judgeAll(w: World): Op<void> {
+  const told = w.told.get('write');
+  const wrote = told === 'EFAULT' ? 0 : Number(told);
+  judge(yield* w.read('/f', LENGTH + 1), wrote);
+  yield* w.drop('/f');
+  judge(yield* w.read('/f', LENGTH + 1), wrote);
+  yield* w.close();
+}
+
 export const writeEvicted: Scenario<World, World> = {
   id: 'write-evicted',
   title: 'a write whose source goes away under it writes what it says it wrote, and nothing else',
@@ -43,12 +55,9 @@ export const writeEvicted: Scenario<World, World> = {
       },
     }),
   setup: (w) => w,
-  mishaps: ['user page gone', 'user page bad'],
-  faults: 2,
+  mishaps: ['user page gone'],
   tasks: {
-    *write(w): Op<void> {
-      yield* w.tell('write', w.write('/f', source(), 0));
-    },
+    write,
     *read(w): Op<void> {
       yield* w.tell(
         'read',
@@ -60,14 +69,7 @@ export const writeEvicted: Scenario<World, World> = {
       );
     },
   },
-  *finally(w): Op<void> {
-    const told = w.told.get('write');
-    const wrote = told === 'EFAULT' ? 0 : Number(told);
-    judge(yield* w.read('/f', LENGTH + 1), wrote);
-    yield* w.drop('/f');
-    judge(yield* w.read('/f', LENGTH + 1), wrote);
-    yield* w.close();
-  },
+  finally: judgeAll,
   values: (w) => w.values(),
   variants: {
     'short-copy-kept': {
@@ -101,5 +103,17 @@ export const writeEvicted: Scenario<World, World> = {
         };
       },
     },
+  },
+};
+
+export const writeBadAddress: Scenario<World, World> = {
+  ...writeEvicted,
+  id: 'write-bad-address',
+  title: 'a write from memory that is not there writes what was there before it, or says EFAULT',
+  mishaps: ['user page gone', 'user page bad'],
+  faults: 2,
+  tasks: { write },
+  variants: {
+    'short-copy-kept': { ...writeEvicted.variants!['short-copy-kept']!, symptom: /byte \d+ is/ },
   },
 };

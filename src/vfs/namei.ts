@@ -221,7 +221,7 @@ function mountRoot(dentry: Dentry): Dentry {
 }
 
 function linkTarget(inode: Inode, links: Links | undefined): Name | null {
-  return targetNowait(inode) ?? links?.get(inode) ?? null;
+  return links?.get(inode) ?? targetNowait(inode);
 }
 function targetNowait(inode: Inode): Name | null {
   if (CHECKED && fallsShort('vfs.getLinkNowait')) return null;
@@ -232,9 +232,12 @@ function targetNowait(inode: Inode): Name | null {
 
 /** Target of a symlink. @throws EINVAL not a symlink */
 export function* readLink(inode: Inode): Op<Name> {
+  return (inode.isLnk ? targetNowait(inode) : null) ?? (yield* fetchLink(inode));
+}
+function* fetchLink(inode: Inode): Op<Name> {
   const { getLink } = inode.iops;
   if (!inode.isLnk || !getLink) throw errno('EINVAL', { ino: inode.ino });
-  return targetNowait(inode) ?? (yield* getLink(inode));
+  return yield* getLink(inode);
 }
 
 /**
@@ -256,7 +259,7 @@ class Fetched {
     assert(inode !== null);
     this.held.push(dentry.hold());
     if (outcome === NEED_NAME) this.held.push(yield* lookupOne(dentry, last));
-    else if (outcome === NEED_LINK) this.links.set(inode, yield* readLink(inode));
+    else if (outcome === NEED_LINK) this.links.set(inode, yield* fetchLink(inode));
     else yield* getAcl(inode, 'access');
   }
 

@@ -11,7 +11,7 @@ import { lockdep, resetLockdep } from '../../src/sched/lockdep.ts';
 import { type Family, lockdepSays, scenarioOf } from './lock-programs.ts';
 
 /** What the explorer finds: some schedule deadlocks, none does, another failure; -: not asked. */
-type Found = 'deadlock' | 'holds' | 'violation' | '-';
+type Found = 'deadlock' | 'holds' | 'violation' | 'lockdep' | '-';
 type Row = readonly [shape: string, tasks: readonly string[], says: readonly string[], Found];
 
 const CIRCLE = ['circular order'];
