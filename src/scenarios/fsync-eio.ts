@@ -55,6 +55,9 @@ export const fsyncEio: Scenario<World, World> = {
       yield* writebackInodesSb(w.sb);
     },
   },
+  always: (w) => {
+    w.judgeMapping('/f', 1);
+  },
   *finally(w): Op<void> {
     const { failures } = w.inode('/f').mapping.wbErr;
     for (const who of OPENERS) yield* fsync(w, who, 'at last');

@@ -42,6 +42,9 @@ export const fullDisk: Scenario<World, World> = {
       yield* sysFtruncate(w.process, w.fd('/f'), SHORT);
     },
   },
+  always: (w) => {
+    w.judgeMapping('/f', 3);
+  },
   *finally(w): Op<void> {
     const told = w.told.get('write')!;
     const written = told === 'ENOSPC' ? 0 : Number(told);

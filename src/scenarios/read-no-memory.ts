@@ -42,6 +42,9 @@ export const readNoMemory: Scenario<World, World> = {
   mishaps: ['reclaim', 'memory short', 'no memory'],
   faults: 2,
   tasks: { 'read f': read('/f', 1), 'read g': read('/g', 3) },
+  always: (w) => {
+    w.judgeMapping('/g', 1);
+  },
   *finally(w): Op<void> {
     for (const path of ['/f', '/g']) {
       const told = w.told.get(path)!;

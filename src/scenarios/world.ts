@@ -12,6 +12,7 @@ import { ExploredDevice, type ExploredDeviceOptions } from '../explore/device.ts
 import { mkfs } from '../fs/ext4/mkfs/mkfs.ts';
 import type { Ext4Inode } from '../fs/ext4/inode-info.ts';
 import { ext4FsType } from '../fs/ext4/super.ts';
+import { FolioState } from '../iomap/folio-state.ts';
 import { PAGE_SIZE } from '../mm/page-memory.ts';
 import { invalidateMappingPages } from '../mm/truncate.ts';
 import { Memory, MIN_FRAMES } from '../mm/vmscan.ts';
@@ -124,6 +125,22 @@ export class World {
     } catch (e) {
       if (!(e instanceof FsError)) throw e;
       this.told.set(name, e.code);
+    }
+  }
+
+  /**
+   * What always holds of a file and the first folios of it: what is dirty or written is in the
+   * mapping and uptodate in parts at least, and no more is on the disk than there is (INV-1, INV-4).
+   */
+  judgeMapping(path: string, folios: number): void {
+    const { mapping, size, disksize } = this.inode(path);
+    assert(disksize <= size, `${path}: ${disksize} bytes on disk of ${size}`);
+    for (let i = 0; i < folios; i++) {
+      const folio = mapping.pages.get(i);
+      if (folio === undefined || !(folio.dirty || folio.writeback)) continue;
+      const state = folio.private instanceof FolioState ? folio.private : null;
+      const valid = state === null ? folio.uptodate : (state.dirty & ~state.uptodate) === 0;
+      assert(folio.mapping === mapping && valid, `${path}: folio ${i} is dirty and not uptodate`);
     }
   }
 

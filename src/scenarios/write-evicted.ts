@@ -69,6 +69,9 @@ export const writeEvicted: Scenario<World, World> = {
       );
     },
   },
+  always: (w) => {
+    w.judgeMapping('/f', 1);
+  },
   finally: judgeAll,
   values: (w) => w.values(),
   variants: {
