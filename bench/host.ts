@@ -104,7 +104,9 @@ export function exploreProgram(program: readonly (string | number)[], traces: nu
   if (found !== String(traces)) throw new Error(`${program.join(' ')}: ${found}, not ${traces}`);
 }
 
-/** Executions a second of a scenario on ext4, in a process of its own: the checked build is needed. */
+/**
+ * Executions a second of a scenario on ext4, in a process of its own: the checked build is needed.
+ */
 export function exploreExt4(executions: number, judged: boolean): number {
   const main = join(packageRoot(), 'dist/checked/bench/explore-ext4.js');
   if (!existsSync(main)) throw new Missing('dist/checked/bench/explore-ext4.js is not built');

@@ -72,7 +72,9 @@ export function* iomapFileBufferedWrite(
   return done;
 }
 
-/** What becomes of a copy that stopped short: a table, so that a mistake can be put in its place. */
+/**
+ * What becomes of a copy that stopped short: a table, so that a mistake can be put in its place.
+ */
 export const shortCopies = {
   /** Of `copied` bytes at `from`, those that may stay. Folio locked. */
   keep(inode: Inode, folio: Folio, from: number, copied: number): number {

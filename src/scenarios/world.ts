@@ -130,7 +130,8 @@ export class World {
 
   /**
    * What always holds of a file and the first folios of it: what is dirty or written is in the
-   * mapping and uptodate in parts at least, and no more is on the disk than there is (INV-1, INV-4).
+   * mapping and uptodate in parts at least, and no more is on the disk than there is (INV-1,
+   * INV-4).
    */
   judgeMapping(path: string, folios: number): void {
     const { mapping, size, disksize } = this.inode(path);

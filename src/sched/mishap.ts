@@ -53,8 +53,8 @@ let allShort = false;
 export interface Mishaps {
   readonly mishaps?: readonly Mishap[];
   /**
-   * Every fast path falls short, not by choice: the 1st, 2nd, 4th, 8th time that a task asks, so that
-   * one which begins again, and asks several, comes to its end.
+   * Every fast path falls short, not by choice: the 1st, 2nd, 4th, 8th time that a task asks, so
+   * that one which begins again, and asks several, comes to its end.
    */
   readonly fastPathsShort?: boolean;
 }

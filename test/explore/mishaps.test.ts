@@ -1,4 +1,6 @@
-/** Goal: what may go wrong is tried, no more often than is allowed, and only where it is offered. */
+/**
+ * Goal: what may go wrong is tried, no more often than is allowed, and only where it is offered.
+ */
 import { beforeEach, expect, test } from 'vitest';
 import { explore } from '../../src/explore/explore.ts';
 import type { Scenario } from '../../src/explore/scenario.ts';
