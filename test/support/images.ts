@@ -80,6 +80,10 @@ export function goldenTree(name: string): Tree {
   return JSON.parse(readFileSync(url, 'utf8')) as Tree;
 }
 
+/** Of an image with a journal to replay: the content after that. */
+export const goldenRecovered = (name: string): Tree =>
+  JSON.parse(readFileSync(new URL(`${name}/recovered.json`, KEPT), 'utf8')) as Tree;
+
 interface Unpacked {
   size: number;
   /** Where in `bytes` each range of the image is. */

@@ -43,7 +43,7 @@ export function mmpNodeName(): Uint8Array {
 
 /** The protection of one mounted file system. */
 export class MmpGuard {
-  private readonly sb: Ext4SuperBlock;
+  private sb: Ext4SuperBlock;
   /** The record as we last read or wrote it; not in the buffer cache, for others change it. */
   private readonly block: RawBlock;
   /** Seconds between two signs of life, as the super block asks for. */
@@ -59,6 +59,16 @@ export class MmpGuard {
     this.block = block;
     const asked = Superblock.s_mmp_interval.get(sb.sbh.view, sb.sbAt) || EXT4_MMP_UPDATE_INTERVAL;
     this.interval = Math.min(asked, EXT4_MMP_MAX_CHECK_INTERVAL);
+  }
+
+  /** The image was recovered and is read anew: what is held is held for `sb`. */
+  moveTo(sb: Ext4SuperBlock): this {
+    this.sb = sb;
+    return this;
+  }
+
+  get held(): boolean {
+    return this.taken;
   }
 
   /**

@@ -90,7 +90,7 @@ export class Ext4SuperBlock extends SuperBlock {
   override readonly sops: SuperOperations;
   readonly geo: Ext4Geometry;
   readonly has: Ext4Has;
-  readonly features: Features;
+  features: Features;
   readonly buffers: BufferCache;
   /** The block that holds the primary super block, pinned while mounted. */
   readonly sbh: BufferHead;

@@ -2,18 +2,21 @@
  * Mount, sync and unmount of ext4.
  *
  *   super block read and checked -> descriptors -> system zones -> multi-mount protection
- *     -> may it be written? (device, features, journal) -> root -> [writing: marked mounted,
- *     leftovers of a crash finished]
+ *     -> may it be written? (device, features) -> journal; what it holds is recovered, and all
+ *     this read anew -> root -> [writing: marked mounted, leftovers of a crash finished]
  *
  * Whatever speaks against writing makes the mount read-only with a sentence; what speaks against
- * reading refuses it. An image whose journal holds changes is refused: its blocks are old.
+ * reading refuses it.
  * @source fs/ext4/super.c:__ext4_fill_super(), ext4_put_super()
  */
 import { errno, FsError } from '../../base/errno.ts';
+import { trace } from '../../base/trace.ts';
 import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import { BufferCache } from '../../buffer/buffer-cache.ts';
 import { DirectJournal } from '../../jbd2/direct.ts';
+import type { LoadedJournal } from '../../jbd2/load.ts';
+import type { Recovery } from '../../jbd2/recovery.ts';
 import { CAP_SYS_RESOURCE, capable, currentCred, inGroup } from '../../vfs/cred.ts';
 import { dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileSystemType, MountContext, SuperOperations } from '../../vfs/super.ts';
@@ -49,11 +52,22 @@ import {
 import { ext4Iget, maxSize } from './inode.ts';
 import { setInodeOps } from './inode-ops.ts';
 import { ext4EvictCached, ext4EvictInode, ext4WriteInode } from './inode-life.ts';
-import { checkJournalInode } from './journal-inode.ts';
+import { findJournal } from './journal-inode.ts';
 import { checkMmp, type MmpGuard } from './mmp.ts';
 import { type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
 import { ext4OpenOrphanFile } from './orphan-file.ts';
+import {
+  errorRecordOf,
+  ext4LoadJournal,
+  ext4ReadLog,
+  ext4RecoveryDone,
+  keepErrorRecord,
+  needsRecovery,
+  recoverHome,
+  recoverInMemory,
+  takeOverError,
+} from './recover.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
 import { parseSuperBlock, readSuperBlock, superBlockAt } from './super-read.ts';
 import { armSuperBlock, ext4SuperDirty, markMounted, markUnmounted } from './super-write.ts';
@@ -70,46 +84,44 @@ interface MountState {
   clean: boolean;
   /** Blocks that statfs does not count: metadata. */
   overhead: number;
+  /** The journal was replayed in memory only, so this mount can never be written. */
+  inMemory: boolean;
+  /** The super block's buffer is held. */
+  pinned: boolean;
+}
+
+/** A mount on its way. */
+interface Opening {
+  readonly sb: Ext4SuperBlock;
+  readonly state: MountState;
+  /** Null: there is none, or it is not to be looked at. */
+  readonly journal: LoadedJournal | null;
 }
 
 export const ext4FsType: FileSystemType = { name: 'ext4', mount: ext4Mount };
 
 /**
  * Mount the image on `context.device`.
- * @throws EUCLEAN a record is damaged, or the journal needs recovery; EINVAL an unsupported
- *   feature; EBUSY another node has it; EIO
+ * @throws EUCLEAN a record is damaged, of the journal too; EINVAL an unsupported feature; EBUSY
+ *   another node has it; EIO
  */
 export function* ext4Mount(context: MountContext): Op<Ext4SuperBlock> {
-  const { device, memory } = context;
   const options = parseOptions(context.options);
-  const facts = parseSuperBlock(yield* readSuperBlock(device), device.size);
-  const { blockSize } = facts.geo;
-  if (blockSize > memory.frameSize) {
-    const need = { blockSize, frameSize: memory.frameSize };
-    throw errno('EINVAL', need, 'the page cache must be made with frames of the block size');
-  }
-  const buffers = new BufferCache(device, memory, blockSize);
-  const place = superBlockAt(blockSize);
-  const sbh = yield* buffers.bread(place.nr);
-  const state: MountState = { mmp: null, writable: false, clean: false, overhead: 0 };
-  const dev = (facts.uuid[0]! << 8) | facts.uuid[1]!;
-  const sb = new Ext4SuperBlock(context, dev, {
-    ...facts,
-    sops: (self) => superOperations(self, state),
-    buffers,
-    sbh,
-    sbAt: place.at,
-    journal: new DirectJournal(buffers),
-    setInodeOps,
-  });
+  const at = { opening: yield* open(context, options, null) };
   try {
-    yield* fill(sb, state, options);
+    yield* recover(at, context, options);
+    yield* finish(at.opening);
+    return at.opening.sb;
   } catch (e) {
-    yield* giveBack(state);
-    release(sb, state);
+    yield* giveUp(at.opening);
     throw e;
   }
-  return sb;
+}
+
+/** A mount has failed: nothing stays pinned. */
+function* giveUp({ sb, state }: Opening): Op<void> {
+  yield* giveBack(state);
+  release(sb, state);
 }
 
 /** A mount that failed: others may have the image. Why it failed is what the caller hears. */
@@ -121,15 +133,117 @@ function* giveBack({ mmp }: MountState): Op<void> {
   }
 }
 
-function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<void> {
-  const v = sb.sbh.view;
+/** Everything up to the journal. @param held  multi-mount protection that is ours already */
+function* open(context: MountContext, options: Ext4Options, held: MmpGuard | null): Op<Opening> {
+  const { device, memory } = context;
+  const facts = parseSuperBlock(yield* readSuperBlock(device), device.size);
+  const { blockSize } = facts.geo;
+  if (blockSize > memory.frameSize) {
+    const need = { blockSize, frameSize: memory.frameSize };
+    throw errno('EINVAL', need, 'the page cache must be made with frames of the block size');
+  }
+  const buffers = new BufferCache(device, memory, blockSize);
+  const place = superBlockAt(blockSize);
+  const sbh = yield* buffers.bread(place.nr);
+  const state: MountState = {
+    mmp: held,
+    writable: false,
+    clean: false,
+    overhead: 0,
+    inMemory: false,
+    pinned: true,
+  };
+  const dev = (facts.uuid[0]! << 8) | facts.uuid[1]!;
+  const sb = new Ext4SuperBlock(context, dev, {
+    ...facts,
+    sops: (self) => superOperations(self, state),
+    buffers,
+    sbh,
+    sbAt: place.at,
+    journal: new DirectJournal(buffers),
+    setInodeOps,
+  });
+  held?.moveTo(sb);
+  const opening = { sb, state, journal: null };
+  try {
+    return { ...opening, journal: yield* openParts(opening, options) };
+  } catch (e) {
+    yield* giveUp(opening);
+    throw e;
+  }
+}
+
+function* openParts({ sb, state }: Opening, options: Ext4Options): Op<LoadedJournal | null> {
   applyOptions(sb, options);
   yield* loadDescriptors(sb);
   buildZones(sb);
   countFree(sb);
-  if (hasFeature(sb.features, 'mmp')) state.mmp = yield* checkMmp(sb);
+  if (hasFeature(sb.features, 'mmp')) state.mmp ??= yield* checkMmp(sb);
   decideReadOnly(sb);
-  if (sb.has.journal) yield* checkJournalInode(sb, options.noload);
+  if (!sb.has.journal) return null;
+  if (!options.noload) return yield* ext4LoadJournal(sb);
+  yield* findJournal(sb);
+  if (hasFeature(sb.features, 'needs_recovery')) {
+    sb.readOnly = true;
+    sb.warn('read-only and without recovery, as asked: what the image shows is old');
+  }
+  return null;
+}
+
+/** Recover what the journal holds. `at.opening` is then a mount that has read all this anew. */
+function* recover(at: { opening: Opening }, context: MountContext, o: Ext4Options): Op<void> {
+  const { sb, state, journal } = at.opening;
+  if (!journal) return;
+  if (!needsRecovery(sb, journal)) {
+    yield* clearJournal(at.opening, null);
+    return;
+  }
+  const recovery = yield* ext4ReadLog(sb, journal);
+  const errors = errorRecordOf(sb);
+  if (!sb.readOnly) {
+    if (state.mmp) yield* state.mmp.take();
+    yield* recoverHome(sb, journal, recovery);
+    at.opening = yield* again(at.opening, context, o);
+  }
+  // Also where what was recovered speaks against writing.
+  if (at.opening.sb.readOnly) {
+    const { device, overlay } = recoverInMemory(at.opening.sb, journal, recovery);
+    at.opening = yield* again(at.opening, { ...context, device, readOnly: true }, o);
+    at.opening.state.inMemory = true;
+    overlay.seal();
+  }
+  keepErrorRecord(at.opening.sb, errors);
+  yield* clearJournal(at.opening, recovery);
+}
+
+/** Let go of all that was read, and read it from the recovered image. */
+function* again(old: Opening, context: MountContext, options: Ext4Options): Op<Opening> {
+  const { mmp } = old.state;
+  old.state.mmp = null;
+  release(old.sb, old.state);
+  return yield* open(context, options, mmp);
+}
+
+/** The journal's own error is taken over; mounted for writing, the journal is marked empty. */
+function* clearJournal({ sb, journal }: Opening, recovery: Recovery | null): Op<void> {
+  if (!journal) return;
+  takeOverError(sb, journal);
+  armSuperBlock(sb);
+  if (sb.readOnly) return;
+  startJournal(sb, yield* ext4RecoveryDone(sb, journal, recovery));
+}
+
+/**
+ * Where the log takes over: `journal` says where its blocks are and with which transaction it goes
+ * on. Until the log is written changes go straight to their places.
+ */
+function startJournal(sb: Ext4SuperBlock, journal: LoadedJournal): void {
+  trace('fs/ext4:startJournal', { sequence: journal.sequence });
+  sb.journal = new DirectJournal(sb.buffers);
+}
+
+function* finish({ sb, state }: Opening): Op<void> {
+  const v = sb.sbh.view;
   const overhead = Superblock.s_overhead_clusters.get(v, sb.sbAt) * 2 ** sb.geo.clusterBits;
   const counted = sb.zones.size + sb.geo.firstDataBlock;
   state.overhead = overhead > 0 && overhead < sb.geo.blocksCount ? overhead : counted;
@@ -140,7 +254,7 @@ function* fill(sb: Ext4SuperBlock, state: MountState, options: Ext4Options): Op<
   yield* makeRoot(sb);
   armSuperBlock(sb);
   if (sb.readOnly) return;
-  if (state.mmp) yield* state.mmp.take();
+  if (state.mmp && !state.mmp.held) yield* state.mmp.take();
   if (sb.has.orphanFile) sb.orphanFile = yield* ext4OpenOrphanFile(sb);
   yield* markMounted(sb);
   state.writable = true;
@@ -217,7 +331,8 @@ function release(sb: Ext4SuperBlock, state: MountState): void {
   state.mmp?.drop();
   state.mmp = null;
   for (const bh of sb.gdtBlocks.splice(0)) bh.put();
-  sb.sbh.put();
+  if (state.pinned) sb.sbh.put();
+  state.pinned = false;
 }
 
 function superOperations(sb: Ext4SuperBlock, state: MountState): SuperOperations {
@@ -268,6 +383,7 @@ function mayUseReserve(sb: Ext4SuperBlock): boolean {
 
 /** From reading to writing, if nothing speaks against it. @throws EROFS and the reason */
 function* toWritable(sb: Ext4SuperBlock, state: MountState): Op<void> {
+  if (state.inMemory) throw errno('EROFS', {}, 'its journal was replayed in memory: open it again');
   const why = sb.device.readOnly ? 'the device is read-only' : whyReadOnly(sb.features);
   if (why !== null) throw errno('EROFS', {}, why);
   const fsState = Superblock.s_state.get(sb.sbh.view, sb.sbAt);

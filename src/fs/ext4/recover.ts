@@ -1,0 +1,168 @@
+/**
+ * The journal at mount: found, judged, and, where it holds changes, recovered.
+ *
+ *     mounted for writing    copies go home, are flushed; fast commits; only then is the journal
+ *                            marked empty and the super block's "needs recovery" taken away
+ *     mounted for reading    the same over the device, in memory: not a byte of the image changes
+ *
+ * Either way the caller reads everything anew afterwards: descriptors, bitmaps, the super block
+ * itself may be among what was recovered.
+ * @source fs/ext4/super.c: ext4_load_journal(), ext4_mark_recovery_complete()
+ */
+import { CorruptError } from '../../base/errno.ts';
+import type { Op } from '../../sched/op.ts';
+import { BlockDevice } from '../../block/block-device.ts';
+import type { OverlayDevice } from '../../block/overlay-device.ts';
+import { JBD2_INCOMPAT } from '../../jbd2/disk.ts';
+import { type LoadedJournal, loadJournal } from '../../jbd2/load.ts';
+import { readLog, type Recovery } from '../../jbd2/recovery.ts';
+import { markJournalEmpty, overlayOf, writeHome } from '../../jbd2/replay.ts';
+import { tidAfter } from '../../jbd2/tid.ts';
+import { EXT4_ERROR_FS, Superblock } from './disk/superblock.ts';
+import { hasFeature, withFeature, writeFeatures } from './features.ts';
+import { findJournal } from './journal-inode.ts';
+import type { Ext4SuperBlock } from './sb-info.ts';
+import { ext4SuperDirty } from './super-write.ts';
+
+/**
+ * Find the journal of a mount and read its super block.
+ * @throws EUCLEAN the journal is damaged (record and field are named); EINVAL it has a feature
+ *   that nobody knows here; EIO
+ */
+export function* ext4LoadJournal(sb: Ext4SuperBlock): Op<LoadedJournal> {
+  const { map, fromBackup } = yield* findJournal(sb);
+  if (fromBackup && !sb.readOnly) {
+    sb.readOnly = true;
+    sb.warn('read-only because the inode of the journal is damaged: run e2fsck');
+  }
+  return yield* loadJournal(sb.device, map, sb.geo.blockSize);
+}
+
+/**
+ * Does the image ask for a recovery? A log that holds something which the super block does not ask
+ * for is no recovery: Linux passes over it too, since what it holds may be older than the image.
+ */
+export function needsRecovery(sb: Ext4SuperBlock, journal: LoadedJournal): boolean {
+  if (hasFeature(sb.features, 'needs_recovery')) return true;
+  if (journal.start !== 0) {
+    sb.warn('the journal is not empty, but the super block asks for no recovery: passed over');
+  }
+  return false;
+}
+
+/** @throws EUCLEAN the log is damaged; EIO */
+export const ext4ReadLog = (sb: Ext4SuperBlock, journal: LoadedJournal): Op<Recovery> =>
+  readLog(sb.device, journal, sb.geo.blocksCount);
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+function say(sb: Ext4SuperBlock, { transactions, copies }: Recovery, how: string): void {
+  if (transactions === 0) return;
+  const what = `${count(transactions, 'transaction')}, ${count(copies.size, 'block')}`;
+  sb.warn(`the journal was replayed${how}: ${what}`);
+}
+
+/** Recover to the places themselves. The journal still says that it is to be recovered. */
+export function* recoverHome(
+  sb: Ext4SuperBlock,
+  journal: LoadedJournal,
+  recovery: Recovery,
+): Op<void> {
+  yield* writeHome(sb.device, journal, recovery);
+  say(sb, recovery, '');
+}
+
+/** Recover to memory: a device that shows the image as it would be. */
+export function recoverInMemory(
+  sb: Ext4SuperBlock,
+  journal: LoadedJournal,
+  recovery: Recovery,
+): { device: BlockDevice; overlay: OverlayDevice } {
+  const overlay = overlayOf(sb.device, journal, recovery);
+  say(sb, recovery, ' in memory, the image stays as it is');
+  return { device: new BlockDevice(overlay), overlay };
+}
+
+/** What the super block says of errors: the log's copy of it may know less. */
+export interface ErrorRecord {
+  readonly state: number;
+  readonly bytes: readonly Uint8Array[];
+}
+
+/** From s_error_count on, and the four bytes that came later. @source ext4.h:EXT4_S_ERR_START */
+const ERROR_FIELDS = [
+  [Superblock.s_error_count.offset, Superblock.s_mount_opts.offset],
+  [
+    Superblock.s_first_error_time_hi.offset,
+    Superblock.s_last_error_errcode.offset + Superblock.s_last_error_errcode.size,
+  ],
+] as const;
+
+export const errorRecordOf = ({ sbh, sbAt }: Ext4SuperBlock): ErrorRecord => ({
+  state: Superblock.s_state.get(sbh.view, sbAt) & EXT4_ERROR_FS,
+  bytes: ERROR_FIELDS.map(([from, to]) => sbh.data.slice(sbAt + from, sbAt + to)),
+});
+
+/** Put it into the recovered super block. */
+export function keepErrorRecord({ sbh, sbAt }: Ext4SuperBlock, record: ErrorRecord): void {
+  const { s_state } = Superblock;
+  s_state.set(sbh.view, sbAt, s_state.get(sbh.view, sbAt) | record.state);
+  if (record.bytes[0]?.every((b) => b === 0)) return;
+  for (const [i, [from]] of ERROR_FIELDS.entries()) sbh.data.set(record.bytes[i]!, sbAt + from);
+}
+
+/**
+ * The error with which somebody gave the journal up becomes the file system's.
+ * @source fs/ext4/super.c:ext4_clear_journal_err()
+ */
+export function takeOverError(sb: Ext4SuperBlock, journal: LoadedJournal): void {
+  if (journal.errno === 0) return;
+  const { view } = sb.sbh;
+  const { s_state } = Superblock;
+  s_state.set(view, sb.sbAt, s_state.get(view, sb.sbAt) | EXT4_ERROR_FS);
+  sb.warn(`the journal was aborted after error ${journal.errno}: run e2fsck`);
+}
+
+/** Id of the first transaction after what a log holds that is passed over. */
+function* afterPassedOver(sb: Ext4SuperBlock, journal: LoadedJournal): Op<Recovery['next']> {
+  try {
+    return (yield* ext4ReadLog(sb, journal)).next;
+  } catch (e) {
+    if (!(e instanceof CorruptError)) throw e;
+    return tidAfter(journal.sequence);
+  }
+}
+
+/**
+ * Everything is home: mark the journal empty, then say so in the super block. In this order a
+ * crash in between finds an empty log, and nothing to recover.
+ * @param recovery  null: the log was passed over
+ * @returns the journal as it is now: where a log that is written goes on
+ * @throws EIO
+ */
+export function* ext4RecoveryDone(
+  sb: Ext4SuperBlock,
+  journal: LoadedJournal,
+  recovery: Recovery | null,
+): Op<LoadedJournal> {
+  const { features } = sb;
+  const asked = hasFeature(features, 'needs_recovery');
+  if (asked || journal.errno !== 0) {
+    // The errors first: they must not be lost with the journal that told of them.
+    ext4SuperDirty(sb);
+    yield* sb.buffers.sync();
+  }
+  const next = recovery?.next ?? (yield* afterPassedOver(sb, journal));
+  const head = recovery?.head ?? journal.first;
+  if (journal.start !== 0 || journal.errno !== 0) {
+    yield* markJournalEmpty(sb.device, journal, next, head);
+  }
+  if (asked) {
+    sb.features = withFeature(features, 'needs_recovery', false);
+    writeFeatures(sb.sbh.view, sb.sbAt, sb.features);
+    ext4SuperDirty(sb);
+    yield* sb.buffers.sync();
+  }
+  const incompat = journal.incompat & ~JBD2_INCOMPAT.fast_commit;
+  return { ...journal, incompat, start: 0, sequence: next, errno: 0 };
+}
