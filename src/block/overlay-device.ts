@@ -59,6 +59,11 @@ export class OverlayDevice implements BlockDriver {
     this.redirected.set(block, 2 * to + (behead ? 1 : 0));
   }
 
+  /** What was written here, by block. */
+  get written(): ReadonlyMap<number, Uint8Array> {
+    return this.kept;
+  }
+
   start(bio: Bio): void {
     switch (bio.op) {
       case 'read':

@@ -14,6 +14,10 @@ export interface LogBlock {
   readonly view: DataView;
 }
 
+/** The block `by` behind one of the log, which is a ring. */
+export const ringAfter = ({ first, last }: LoadedJournal, block: number, by = 1): number =>
+  first + ((block - first + by) % (last - first));
+
 export class LogReader {
   readonly journal: LoadedJournal;
   private readonly device: BlockDevice;
@@ -54,9 +58,7 @@ export class LogReader {
     this.end = block + count;
   }
 
-  /** The block `by` behind one of the log, which is a ring. */
   after(block: number, by = 1): number {
-    const { first, last } = this.journal;
-    return first + ((block - first + by) % (last - first));
+    return ringAfter(this.journal, block, by);
   }
 }

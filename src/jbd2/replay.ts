@@ -89,11 +89,32 @@ function* writeBatch(
   for (const bio of bios) yield* bio.wait();
 }
 
-/** The device as it would be after `writeHome()`, none of whose bytes change. */
+/** Write whole blocks to their places, and wait until they are on the medium. @throws EIO */
+export function* writeBlocks(
+  device: BlockDevice,
+  blockSize: number,
+  blocks: ReadonlyMap<number, Uint8Array>,
+): Op<void> {
+  const bios: Bio[] = [];
+  device.queue.plug();
+  try {
+    for (const [nr, data] of blocks) {
+      const bio = new Bio('write', sector((nr * blockSize) / SECTOR_SIZE), REQ_META).add(data);
+      bios.push(bio);
+      device.submit(bio);
+    }
+  } finally {
+    device.queue.unplug();
+  }
+  for (const bio of bios) yield* bio.wait();
+  yield* device.flush();
+}
+
+/** The device as it would be after `writeHome()` of the copies, none of whose bytes change. */
 export function overlayOf(
   device: BlockDevice,
   { map, blockSize }: LoadedJournal,
-  { copies }: Recovery,
+  copies: Recovery['copies'],
 ): OverlayDevice {
   const overlay = new OverlayDevice(device, blockSize, magicBytes());
   for (const [home, { block, escaped }] of copies) {

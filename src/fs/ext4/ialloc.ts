@@ -194,6 +194,41 @@ function* claimInode(
   }
 }
 
+/** Is this inode in use, as its bitmap says? @throws EUCLEAN, EIO */
+export function* ext4InodeInUse(sb: Ext4SuperBlock, nr: Ino): Op<boolean> {
+  const { inodesPerGroup } = sb.geo;
+  const bh = yield* ext4ReadInodeBitmap(sb, Math.floor((nr - 1) / inodesPerGroup));
+  try {
+    return testBit(bh.data, (nr - 1) % inodesPerGroup);
+  } finally {
+    bh.put();
+  }
+}
+
+/**
+ * Take one certain inode, that is free as its bitmap says. @context Inside `handle`.
+ * @throws EUCLEAN the bitmap is damaged; EIO
+ * @source fs/ext4/ialloc.c:ext4_mark_inode_used()
+ */
+export function* ext4TakeInode(
+  handle: Handle,
+  sb: Ext4SuperBlock,
+  nr: Ino,
+  isDir: boolean,
+): Op<void> {
+  const group = Math.floor((nr - 1) / sb.geo.inodesPerGroup);
+  const at = (nr - 1) % sb.geo.inodesPerGroup;
+  const bh = yield* ext4ReadInodeBitmap(sb, group);
+  try {
+    yield* ext4GetWriteAccess(handle, bh);
+    yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+    setBits(bh.data, at, 1);
+    bitmapChanged(handle, sb, group, bh, -1, isDir ? 1 : 0, at);
+  } finally {
+    bh.put();
+  }
+}
+
 /** Counts, "never used" mark and checksums after a bit of the inode bitmap changed. */
 function bitmapChanged(
   handle: Handle,

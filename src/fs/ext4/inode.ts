@@ -168,6 +168,21 @@ export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {
   return inode;
 }
 
+/**
+ * The record in the table was changed by other means than through the inode: take it in.
+ * @context Nobody else uses the inode. @throws EUCLEAN, EIO
+ */
+export function* ext4ReadAgain(inode: Ext4Inode): Op<void> {
+  const { bh, at } = yield* inodeLocOf(inode.sb, inode.ino);
+  try {
+    inode.es.clear();
+    readRecord(inode, bh, at, { special: true });
+  } finally {
+    bh.put();
+  }
+  inode.sb.setInodeOps(inode);
+}
+
 /** A cached inode of the wrong kind: our reference goes before the error. */
 function checkEaInodeOrPut(inode: Ext4Inode, options: IgetOptions): void {
   try {

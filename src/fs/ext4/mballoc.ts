@@ -383,6 +383,52 @@ function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void
   }
 }
 
+/**
+ * Let the bitmaps say of [start, start + count) that it is used, or free, whatever they say now:
+ * for who knows it better than they do.
+ * @returns the blocks of which they said otherwise, as runs
+ * @throws EUCLEAN a bitmap is damaged; EIO
+ * @source fs/ext4/mballoc.c:ext4_mb_mark_bb()
+ */
+export function* ext4MarkBlocks(
+  handle: Handle,
+  sb: Ext4SuperBlock,
+  start: Pblk,
+  count: number,
+  used: boolean,
+): Op<{ pblk: Pblk; len: number }[]> {
+  const ratio = 2 ** sb.geo.clusterBits;
+  const changed: { pblk: Pblk; len: number }[] = [];
+  for (let nr = start as number; nr < start + count;) {
+    const group = groupOf(sb, nr);
+    const first = groupFirstBlock(sb, group);
+    const stop = Math.min(start + count, first + sb.geo.blocksPerGroup);
+    const end = clusterOf(sb, stop - 1) + 1;
+    const bh = yield* ext4ReadBlockBitmap(sb, group);
+    try {
+      yield* ext4GetWriteAccess(handle, bh);
+      yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+      const next = used ? findNextZero : findNextSet;
+      const after = used ? findNextSet : findNextZero;
+      for (let at = next(bh.data, clusterOf(sb, nr), end); at < end;) {
+        const to = after(bh.data, at, end);
+        if (used) setBits(bh.data, at, to - at);
+        else clearBits(bh.data, at, to - at);
+        finishChange(handle, sb, group, bh, used ? at - to : to - at);
+        changed.push({ pblk: pblk(first + at * ratio), len: (to - at) * ratio });
+        at = next(bh.data, to, end);
+      }
+      const info = sb.groups[group]!;
+      info.firstFree = 0;
+      info.largestFree = Infinity;
+    } finally {
+      bh.put();
+    }
+    nr = stop;
+  }
+  return changed;
+}
+
 /** One block for an extent node, an indirect block or an xattr block. @throws ENOSPC */
 export function* ext4NewMetaBlock(handle: Handle, inode: Ext4Inode, goal: Pblk): Op<Pblk> {
   const near = goal > 0 ? goal : null;

@@ -11,18 +11,21 @@
  */
 import { CorruptError } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
-import { BlockDevice } from '../../block/block-device.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
 import type { OverlayDevice } from '../../block/overlay-device.ts';
 import { JBD2_INCOMPAT } from '../../jbd2/disk.ts';
 import { type LoadedJournal, loadJournal } from '../../jbd2/load.ts';
+import { appendTransaction, logHolds } from '../../jbd2/log-append.ts';
 import { readLog, type Recovery } from '../../jbd2/recovery.ts';
-import { markJournalEmpty, overlayOf, writeHome } from '../../jbd2/replay.ts';
+import { markJournalEmpty, overlayOf, writeBlocks, writeHome } from '../../jbd2/replay.ts';
 import { tidAfter } from '../../jbd2/tid.ts';
 import { EXT4_ERROR_FS, Superblock } from './disk/superblock.ts';
+import { type FastCommitRecord, readFastCommits } from './fast-commit-read.ts';
+import { replayFastCommits } from './fast-commit-replay.ts';
 import { hasFeature, withFeature, writeFeatures } from './features.ts';
 import { findJournal } from './journal-inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
-import { ext4SuperDirty } from './super-write.ts';
+import { armSuperBlock, ext4SuperDirty } from './super-write.ts';
 
 /**
  * Find the journal of a mount and read its super block.
@@ -72,15 +75,65 @@ export function* recoverHome(
   say(sb, recovery, '');
 }
 
+/**
+ * The fast commits that follow the log. @throws EINVAL, EUCLEAN they cannot be replayed; EIO
+ */
+export const ext4FastCommits = (
+  sb: Ext4SuperBlock,
+  journal: LoadedJournal,
+  recovery: Recovery,
+): Op<readonly FastCommitRecord[]> => readFastCommits(sb.device, journal, recovery.end, sb.geo);
+
 /** Recover to memory: a device that shows the image as it would be. */
 export function recoverInMemory(
   sb: Ext4SuperBlock,
   journal: LoadedJournal,
   recovery: Recovery,
-): { device: BlockDevice; overlay: OverlayDevice } {
-  const overlay = overlayOf(sb.device, journal, recovery);
+): OverlayDevice {
   say(sb, recovery, ' in memory, the image stays as it is');
-  return { device: new BlockDevice(overlay), overlay };
+  return overlayOf(sb.device, journal, recovery.copies);
+}
+
+/** Recovered already: a device on which what is written stays in memory. */
+export const scratchOver = (sb: Ext4SuperBlock, journal: LoadedJournal): OverlayDevice =>
+  overlayOf(sb.device, journal, new Map());
+
+/** Replay fast commits on a mount whose device keeps what is written in memory. */
+export function* replayInMemory(
+  sb: Ext4SuperBlock,
+  records: readonly FastCommitRecord[],
+): Op<void> {
+  armSuperBlock(sb);
+  sb.readOnly = false;
+  try {
+    yield* replayFastCommits(sb, records);
+    yield* sb.buffers.sync();
+  } finally {
+    sb.readOnly = true;
+  }
+  sb.warn(`${count(records.length, 'fast commit record')} replayed`);
+}
+
+/**
+ * What a replay in memory has changed goes into the log as one transaction, and then home: so that
+ * a crash finds all of it or nothing.
+ * @returns the recovery as it is now
+ */
+export function* commitReplayed(
+  device: BlockDevice,
+  journal: LoadedJournal,
+  recovery: Recovery,
+  blocks: ReadonlyMap<number, Uint8Array>,
+): Op<Recovery> {
+  let { end, head } = recovery;
+  // Records of a thousand files may change more blocks than a short log has. Then a crash in
+  // between finds some of them at home, and the replay is done again on top of them.
+  if (logHolds(journal, blocks.size)) {
+    head = yield* appendTransaction(device, journal, end, head, blocks);
+    end = tidAfter(end);
+  }
+  yield* writeBlocks(device, journal.blockSize, blocks);
+  return { ...recovery, end, head, next: tidAfter(end) };
 }
 
 /** What the super block says of errors: the log's copy of it may know less. */

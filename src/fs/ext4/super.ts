@@ -13,10 +13,13 @@ import { errno, FsError } from '../../base/errno.ts';
 import { trace } from '../../base/trace.ts';
 import { ino, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
+import { BlockDevice } from '../../block/block-device.ts';
+import type { OverlayDevice } from '../../block/overlay-device.ts';
 import { BufferCache } from '../../buffer/buffer-cache.ts';
 import { DirectJournal } from '../../jbd2/direct.ts';
 import type { LoadedJournal } from '../../jbd2/load.ts';
 import type { Recovery } from '../../jbd2/recovery.ts';
+import { truncateInodePagesFinal } from '../../mm/truncate.ts';
 import { CAP_SYS_RESOURCE, capable, currentCred, inGroup } from '../../vfs/cred.ts';
 import { dMakeRoot } from '../../vfs/dcache.ts';
 import type { FileSystemType, MountContext, SuperOperations } from '../../vfs/super.ts';
@@ -58,7 +61,9 @@ import { type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
 import { ext4OpenOrphanFile } from './orphan-file.ts';
 import {
+  commitReplayed,
   errorRecordOf,
+  ext4FastCommits,
   ext4LoadJournal,
   ext4ReadLog,
   ext4RecoveryDone,
@@ -66,6 +71,8 @@ import {
   needsRecovery,
   recoverHome,
   recoverInMemory,
+  replayInMemory,
+  scratchOver,
   takeOverError,
 } from './recover.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
@@ -198,17 +205,26 @@ function* recover(at: { opening: Opening }, context: MountContext, o: Ext4Option
     yield* clearJournal(at.opening, null);
     return;
   }
-  const recovery = yield* ext4ReadLog(sb, journal);
+  let recovery = yield* ext4ReadLog(sb, journal);
+  let fast = yield* ext4FastCommits(sb, journal, recovery);
   const errors = errorRecordOf(sb);
   if (!sb.readOnly) {
     if (state.mmp) yield* state.mmp.take();
     yield* recoverHome(sb, journal, recovery);
-    at.opening = yield* again(at.opening, context, o);
+    if (fast.length > 0) {
+      const scratch = scratchOver(sb, journal);
+      yield* reopen(at, onto(context, scratch), o);
+      yield* replayInMemory(at.opening.sb, fast);
+      recovery = yield* commitReplayed(context.device, journal, recovery, scratch.written);
+      fast = [];
+    }
+    yield* reopen(at, context, o);
   }
   // Also where what was recovered speaks against writing.
   if (at.opening.sb.readOnly) {
-    const { device, overlay } = recoverInMemory(at.opening.sb, journal, recovery);
-    at.opening = yield* again(at.opening, { ...context, device, readOnly: true }, o);
+    const overlay = recoverInMemory(at.opening.sb, journal, recovery);
+    yield* reopen(at, onto(context, overlay), o);
+    if (fast.length > 0) yield* replayInMemory(at.opening.sb, fast);
     at.opening.state.inMemory = true;
     overlay.seal();
   }
@@ -216,12 +232,21 @@ function* recover(at: { opening: Opening }, context: MountContext, o: Ext4Option
   yield* clearJournal(at.opening, recovery);
 }
 
+/** The same mount over a device that keeps what is written in memory. */
+const onto = (context: MountContext, overlay: OverlayDevice): MountContext => ({
+  ...context,
+  device: new BlockDevice(overlay),
+  readOnly: true,
+});
+
 /** Let go of all that was read, and read it from the recovered image. */
-function* again(old: Opening, context: MountContext, options: Ext4Options): Op<Opening> {
-  const { mmp } = old.state;
-  old.state.mmp = null;
-  release(old.sb, old.state);
-  return yield* open(context, options, mmp);
+function* reopen(at: { opening: Opening }, context: MountContext, o: Ext4Options): Op<void> {
+  const { sb, state } = at.opening;
+  const { mmp } = state;
+  state.mmp = null;
+  release(sb, state);
+  yield* truncateInodePagesFinal(sb.buffers.mapping);
+  at.opening = yield* open(context, o, mmp);
 }
 
 /** The journal's own error is taken over; mounted for writing, the journal is marked empty. */
