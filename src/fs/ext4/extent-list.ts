@@ -3,11 +3,10 @@
  * it goes into a tree.
  */
 import { pblk } from '../../base/units.ts';
-import { EXT_MAX_BLOCKS } from './disk/extent.ts';
-import { ext4ExtNextMapped } from './extents-change.ts';
-import { ext4ExtLookup, type ExtentEntry } from './extents.ts';
-import type { Ext4Inode } from './inode-info.ts';
 import type { Op } from '../../sched/op.ts';
+import type { ExtentEntry } from './extents.ts';
+import type { Ext4Inode } from './inode-info.ts';
+import { ext4MapBlocks, MAP_UNWRITTEN, mapLimit, MapRequest } from './map-blocks.ts';
 
 /** The part [from, end) of an extent, both inside of it. */
 const part = (e: ExtentEntry, from: number, end: number): ExtentEntry => ({
@@ -65,16 +64,15 @@ export class ExtentList {
     this.splice(e.lblk, e.lblk + e.len, [e]);
   }
 
-  /** Take in what a tree says. @throws EUCLEAN, EIO */
+  /** Take in what a file's map says, of either kind. @throws EUCLEAN, EIO */
   *read(inode: Ext4Inode): Op<void> {
     this.clear();
-    for (let at = 0; at < EXT_MAX_BLOCKS;) {
-      const next = yield* ext4ExtNextMapped(inode, at);
-      if (next >= EXT_MAX_BLOCKS) return;
-      const { extent } = yield* ext4ExtLookup(inode, next);
-      if (!extent) return;
-      this.entries.push(extent);
-      at = extent.lblk + extent.len;
+    const map = new MapRequest();
+    const limit = mapLimit(inode);
+    for (let at = 0; at < limit; at += map.len) {
+      const len = yield* ext4MapBlocks(null, inode, map.ask(at, limit - at));
+      const unwritten = (map.flags & MAP_UNWRITTEN) !== 0;
+      if (len > 0) this.entries.push({ lblk: at, len, pblk: map.pblk, unwritten });
     }
   }
 }

@@ -4,8 +4,7 @@
  * clear which blocks are taken, and a record that a later one overrides costs nothing.
  * @source fs/ext4/fast_commit.c: ext4_fc_replay_inode(), ext4_fc_set_bitmaps_and_counters()
  */
-import { errno } from '../../base/errno.ts';
-import { S_IFDIR, S_IFMT } from '../../base/mode.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../base/mode.ts';
 import { type Ino, pblk as toPblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -13,19 +12,28 @@ import { I_NEW } from '../../vfs/inode.ts';
 import { iput } from '../../vfs/inode-cache.ts';
 import { inodeCsumSeed, setInodeCsum } from './checksum.ts';
 import { EXT4_EXT_MAGIC, EXT_MAX_BLOCKS, extentCapacity, ExtentHeader } from './disk/extent.ts';
-import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL, Inode } from './disk/inode.ts';
+import {
+  EXT4_EXTENTS_FL,
+  EXT4_FAST_SYMLINK_SIZE,
+  EXT4_INLINE_DATA_FL,
+  Inode,
+  iSize,
+} from './disk/inode.ts';
 import { ExtentList } from './extent-list.ts';
 import { ext4ExtRemoveSpace, ext4ExtTreeInit } from './extents-change.ts';
 import { ext4ExtInsert } from './extents-edit.ts';
+import type { ExtentEntry } from './extents.ts';
 import { ext4GetWriteAccess, withHandle } from './ext4-jbd2.ts';
 import type { RangeRecord } from './fast-commit-read.ts';
 import { ext4InodeInUse, ext4TakeInode } from './ialloc.ts';
+import { ext4IndCreateBlocks, ext4IndRemoveSpace } from './indirect-change.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import {
   ext4AllocInode,
   ext4DoUpdateInode,
   ext4GetInodeLoc,
   ext4Iget,
+  ext4InodeIsFastSymlink,
   ext4MarkInodeDirty,
   ext4ReadAgain,
 } from './inode.ts';
@@ -60,7 +68,7 @@ export class ReplayedInode {
     self.inode = inode;
     self.nlink = inode.nlink;
     self.generation = inode.generation;
-    if (!inode.isDir && hasTree(inode)) yield* self.extents.read(inode);
+    if (!inode.isDir && mapsBlocks(inode)) yield* self.extents.read(inode);
     return self;
   }
 
@@ -130,7 +138,6 @@ export class ReplayedInode {
 
   /**
    * First: the blocks that it had are nobody's. What is deleted goes wholly.
-   * @throws EOPNOTSUPP its blocks are mapped in the way of ext3, and were changed
    */
   *letGo(): Op<void> {
     const { inode, sb } = this;
@@ -140,12 +147,11 @@ export class ReplayedInode {
       return;
     }
     if (!this.moved && !this.raw) return;
-    if (!hasTree(inode)) {
-      if (this.extents.all.length > 0 && !this.raw) throw notExtents(this.ino);
-      return;
-    }
+    if (!mapsBlocks(inode)) return;
     yield* withHandle(sb, 'truncate', function* (handle): Op<void> {
-      yield* ext4ExtRemoveSpace(handle, inode, 0, EXT_MAX_BLOCKS);
+      if (inode.hasFlag(EXT4_EXTENTS_FL)) {
+        yield* ext4ExtRemoveSpace(handle, inode, 0, EXT_MAX_BLOCKS);
+      } else yield* ext4IndRemoveSpace(handle, inode, 0);
       yield* ext4MarkInodeDirty(handle, inode);
     });
   }
@@ -165,8 +171,7 @@ export class ReplayedInode {
     yield* withHandle(this.sb, 'create', function* (handle): Op<void> {
       const inode = yield* self.materialise(handle);
       inode.nlink = self.nlink;
-      if (hasTree(inode)) yield* self.grow(handle, inode);
-      else if (self.extents.all.length > 0) throw notExtents(self.ino);
+      if (mapsBlocks(inode)) yield* self.grow(handle, inode);
       yield* ext4MarkInodeDirty(handle, inode);
     });
   }
@@ -175,9 +180,11 @@ export class ReplayedInode {
     if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
     try {
       inode.es.clear();
-      ext4ExtTreeInit(inode);
       inode.blocks = this.ownBlocks(inode) * (this.sb.blockSize / 512);
-      for (const e of this.extents.all) yield* ext4ExtInsert(handle, inode, e);
+      if (inode.hasFlag(EXT4_EXTENTS_FL)) {
+        ext4ExtTreeInit(inode);
+        for (const e of this.extents.all) yield* ext4ExtInsert(handle, inode, e);
+      } else for (const e of this.extents.all) yield* insertIndirect(handle, inode, e);
     } finally {
       inode.dataSem.unlockExclusive();
     }
@@ -234,20 +241,34 @@ export class ReplayedInode {
   }
 }
 
-/** Are its blocks in an extent tree? */
-const hasTree = (inode: Ext4Inode): boolean =>
-  inode.hasFlag(EXT4_EXTENTS_FL) && !inode.hasFlag(EXT4_INLINE_DATA_FL);
+/** Does i_block map blocks? Else it is a device's number, a short target, or data. */
+const mapsBlocks = (inode: Ext4Inode): boolean =>
+  (inode.isReg || inode.isDir || inode.isLnk) &&
+  !inode.hasFlag(EXT4_INLINE_DATA_FL) &&
+  !ext4InodeIsFastSymlink(inode);
 
-const notExtents = (ino: number): Error =>
-  errno('EOPNOTSUPP', { ino }, 'fast commits of a file without extents are not replayed');
+function* insertIndirect(handle: Handle, inode: Ext4Inode, e: ExtentEntry): Op<void> {
+  for (let done = 0; done < e.len;) {
+    const at = toPblk(e.pblk + done);
+    done += (yield* ext4IndCreateBlocks(handle, inode, e.lblk + done, e.len - done, at)).len;
+  }
+}
 
-/** The record's fields; where they map blocks, an empty tree stands instead. */
+/** The record's fields; where they map blocks, an empty map stands instead. */
 function storeRecord(view: DataView, at: number, raw: DataView): void {
   const bytes = new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength);
   new Uint8Array(view.buffer, view.byteOffset + at, bytes.length).set(bytes);
   const flags = Inode.i_flags.get(view, at);
-  if ((flags & EXT4_EXTENTS_FL) === 0 || (flags & EXT4_INLINE_DATA_FL) !== 0) return;
+  if ((flags & EXT4_INLINE_DATA_FL) !== 0) return;
   const root = at + Inode.i_block.offset;
+  if ((flags & EXT4_EXTENTS_FL) === 0) {
+    const type = Inode.i_mode.get(view, at) & S_IFMT;
+    const short = type === S_IFLNK && iSize(view, at) < EXT4_FAST_SYMLINK_SIZE;
+    if (type === S_IFREG || type === S_IFDIR || (type === S_IFLNK && !short)) {
+      Inode.i_block.get(view, at).fill(0);
+    }
+    return;
+  }
   Inode.i_block.get(view, at).fill(0);
   ExtentHeader.eh_magic.set(view, root, EXT4_EXT_MAGIC);
   ExtentHeader.eh_max.set(view, root, extentCapacity(Inode.i_block.size));

@@ -143,6 +143,7 @@ class FastCommitReplay {
     const dir = yield* withHandle(sb, 'mkdir', function* (handle): Op<Ext4Inode> {
       const inode = yield* node.materialise(handle);
       inode.iFlags &= ~(EXT4_INDEX_FL | EXT4_INLINE_DATA_FL);
+      inode.iData.fill(0);
       if (sb.has.extents) {
         inode.iFlags |= EXT4_EXTENTS_FL;
         ext4ExtTreeInit(inode);
@@ -205,7 +206,7 @@ function checkTarget(sb: Ext4SuperBlock, record: RangeRecord): void {
 
 /**
  * Make the file system what the records say.
- * @throws EUCLEAN a record contradicts the file system; EOPNOTSUPP; ENOSPC; EIO
+ * @throws EUCLEAN a record contradicts the file system; ENOSPC; EIO
  * @context Nobody else uses the mount, which may be written.
  */
 export const replayFastCommits = (

@@ -56,6 +56,7 @@ function* dirtyTable(handle: Handle, inode: Ext4Inode, t: PointerTable): Op<void
 
 /**
  * Allocate blocks for the hole at `lblk`, up to `len` in one run.
+ * @param given  enter these blocks instead, which are taken already
  * @throws ENOSPC, EFBIG; nothing has changed then
  * @context i_data_sem exclusive, inside `handle`.
  */
@@ -64,6 +65,7 @@ export function* ext4IndCreateBlocks(
   inode: Ext4Inode,
   lblk: number,
   len: number,
+  given: Pblk | null = null,
 ): Op<CreatedBlocks> {
   const path = blockToPath(inode.sb.geo.blockSize, lblk);
   if (path.length === 0) throw errno('EFBIG', { lblk });
@@ -77,7 +79,7 @@ export function* ext4IndCreateBlocks(
       table.bh?.put();
       table = below;
     }
-    return yield* fillHole(handle, inode, table, path, depth, lblk, len);
+    return yield* fillHole(handle, inode, { table, path, depth, lblk, len, given });
   } finally {
     table.bh?.put();
   }
@@ -90,22 +92,29 @@ function emptyRun(table: PointerTable, slot: number, end: number, len: number): 
   return n;
 }
 
-function* fillHole(
-  handle: Handle,
-  inode: Ext4Inode,
-  table: PointerTable,
-  path: readonly number[],
-  depth: number,
-  lblk: number,
-  len: number,
-): Op<CreatedBlocks> {
+/** A hole that is to be filled: the lowest table there is, and the way from the root. */
+interface Hole {
+  readonly table: PointerTable;
+  readonly path: readonly number[];
+  /** Of the table. */
+  readonly depth: number;
+  readonly lblk: number;
+  readonly len: number;
+  readonly given: Pblk | null;
+}
+
+function* fillHole(handle: Handle, inode: Ext4Inode, hole: Hole): Op<CreatedBlocks> {
+  const { table, path, depth, lblk, len, given } = hole;
   const n = indirectPerBlock(inode.sb.geo.blockSize);
   const missing = path.length - 1 - depth;
   const leafSlot = path.at(-1)!;
   const end = path.length === 1 ? EXT4_NDIR_BLOCKS : n;
   const room = missing > 0 ? Math.min(len, n - leafSlot) : emptyRun(table, leafSlot, end, len);
   const goal = findGoal(table, path[depth]!);
-  const got = yield* ext4MbNewBlocks(handle, { inode, lblk, len: room, goal, metadata: false });
+  const got =
+    given === null
+      ? yield* ext4MbNewBlocks(handle, { inode, lblk, len: room, goal, metadata: false })
+      : { pblk: given, len: room };
   const nodes: BufferHead[] = [];
   try {
     if (got.pblk + got.len > 2 ** 32) throw errno('EFBIG', { pblk: got.pblk });
@@ -122,7 +131,7 @@ function* fillHole(
     return got;
   } catch (e) {
     for (const bh of nodes) yield* ext4FreeMetaBlock(handle, inode, bh.blocknr);
-    yield* ext4FreeBlocks(handle, inode, got.pblk, got.len);
+    if (given === null) yield* ext4FreeBlocks(handle, inode, got.pblk, got.len);
     throw e;
   } finally {
     for (const bh of nodes) bh.put();

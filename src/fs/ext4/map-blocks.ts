@@ -70,7 +70,7 @@ export class MapRequest {
 }
 
 /** Blocks that the inode's kind of map can address. */
-const mapLimit = (inode: Ext4Inode): number =>
+export const mapLimit = (inode: Ext4Inode): number =>
   inode.hasFlag(EXT4_EXTENTS_FL) ? EXT_MAX_BLOCKS : maxIndirectBlocks(inode.sb.geo.blockSize);
 
 /** Fill the answer from a cached entry that covers the block. */
