@@ -73,16 +73,17 @@ export function goldenNames(feature?: string): string[] {
   );
 }
 
-/** Their expected content. A long tree of an image that is not kept lies beside that image. */
+/**
+ * Their expected content: where there is a journal to replay, that after the recovery. A long tree
+ * of an image that is not kept lies beside that image.
+ */
 export function goldenTree(name: string): Tree {
+  const recovered = new URL(`${name}/recovered.json`, KEPT);
+  if (existsSync(recovered)) return JSON.parse(readFileSync(recovered, 'utf8')) as Tree;
   const kept = new URL(`${name}/tree.json`, KEPT);
   const url = existsSync(kept) ? kept : new URL(`${name}/tree.json`, CACHE);
   return JSON.parse(readFileSync(url, 'utf8')) as Tree;
 }
-
-/** Of an image with a journal to replay: the content after that. */
-export const goldenRecovered = (name: string): Tree =>
-  JSON.parse(readFileSync(new URL(`${name}/recovered.json`, KEPT), 'utf8')) as Tree;
 
 interface Unpacked {
   size: number;
