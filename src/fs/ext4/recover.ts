@@ -1,23 +1,20 @@
 /**
  * The journal at mount: found, judged, and, where it holds changes, recovered.
  *
- *     mounted for writing    copies go home, are flushed; fast commits; only then is the journal
- *                            marked empty and the super block's "needs recovery" taken away
- *     mounted for reading    the same over the device, in memory: not a byte of the image changes
- *
- * Either way the caller reads everything anew afterwards: descriptors, bitmaps, the super block
- * itself may be among what was recovered.
+ *     in memory              the copies over the device, fast commits replayed on top, all of it
+ *                            read anew: who mounts for reading stays there
+ *     mounted for writing    copies go home, are flushed, what fast commits changed likewise; only
+ *                            then is the journal marked empty and "needs recovery" taken away
  * @source fs/ext4/super.c: ext4_load_journal(), ext4_mark_recovery_complete()
  */
 import { CorruptError } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BlockDevice } from '../../block/block-device.ts';
-import type { OverlayDevice } from '../../block/overlay-device.ts';
 import { JBD2_INCOMPAT } from '../../jbd2/disk.ts';
 import { type LoadedJournal, loadJournal } from '../../jbd2/load.ts';
 import { appendTransaction, logHolds } from '../../jbd2/log-append.ts';
 import { readLog, type Recovery } from '../../jbd2/recovery.ts';
-import { markJournalEmpty, overlayOf, writeBlocks, writeHome } from '../../jbd2/replay.ts';
+import { markJournalEmpty, writeBlocks, writeHome } from '../../jbd2/replay.ts';
 import { tidAfter } from '../../jbd2/tid.ts';
 import { EXT4_ERROR_FS, Superblock } from './disk/superblock.ts';
 import { type FastCommitRecord, readFastCommits } from './fast-commit-read.ts';
@@ -59,20 +56,14 @@ export const ext4ReadLog = (sb: Ext4SuperBlock, journal: LoadedJournal): Op<Reco
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
-function say(sb: Ext4SuperBlock, { transactions, copies }: Recovery, how: string): void {
-  if (transactions === 0) return;
-  const what = `${count(transactions, 'transaction')}, ${count(copies.size, 'block')}`;
-  sb.warn(`the journal was replayed${how}: ${what}`);
-}
-
-/** Recover to the places themselves. The journal still says that it is to be recovered. */
-export function* recoverHome(
-  sb: Ext4SuperBlock,
-  journal: LoadedJournal,
-  recovery: Recovery,
-): Op<void> {
-  yield* writeHome(sb.device, journal, recovery);
-  say(sb, recovery, '');
+/** One sentence for the user, if there was something to recover. */
+export function sayRecovered(sb: Ext4SuperBlock, recovery: Recovery, records: number): void {
+  const { transactions, copies } = recovery;
+  if (transactions + records === 0) return;
+  const parts = [count(transactions, 'transaction'), count(copies.size, 'block')];
+  if (records > 0) parts.push(count(records, 'fast commit record'));
+  const where = sb.readOnly ? ' in memory, the image stays as it is' : '';
+  sb.warn(`the journal was replayed${where}: ${parts.join(', ')}`);
 }
 
 /**
@@ -84,55 +75,45 @@ export const ext4FastCommits = (
   recovery: Recovery,
 ): Op<readonly FastCommitRecord[]> => readFastCommits(sb.device, journal, recovery.end, sb.geo);
 
-/** Recover to memory: a device that shows the image as it would be. */
-export function recoverInMemory(
-  sb: Ext4SuperBlock,
-  journal: LoadedJournal,
-  recovery: Recovery,
-): OverlayDevice {
-  say(sb, recovery, ' in memory, the image stays as it is');
-  return overlayOf(sb.device, journal, recovery.copies);
-}
-
-/** Recovered already: a device on which what is written stays in memory. */
-export const scratchOver = (sb: Ext4SuperBlock, journal: LoadedJournal): OverlayDevice =>
-  overlayOf(sb.device, journal, new Map());
-
 /** Replay fast commits on a mount whose device keeps what is written in memory. */
 export function* replayInMemory(
   sb: Ext4SuperBlock,
   records: readonly FastCommitRecord[],
 ): Op<void> {
   armSuperBlock(sb);
+  const { readOnly } = sb;
   sb.readOnly = false;
   try {
     yield* replayFastCommits(sb, records);
     yield* sb.buffers.sync();
   } finally {
-    sb.readOnly = true;
+    sb.readOnly = readOnly;
   }
-  sb.warn(`${count(records.length, 'fast commit record')} replayed`);
 }
 
 /**
- * What a replay in memory has changed goes into the log as one transaction, and then home: so that
- * a crash finds all of it or nothing.
- * @returns the recovery as it is now
+ * Recover to the places themselves; the journal still says that it is to be recovered. The log's
+ * copies go first. What the replay of fast commits has changed in memory then goes into the log as
+ * one transaction, and home from there, so that a crash finds all of it or nothing.
+ * @param changed  blocks that the replay of fast commits has changed
+ * @returns the recovery as it is now. @throws EIO
  */
-export function* commitReplayed(
+export function* ext4RecoverHome(
   device: BlockDevice,
   journal: LoadedJournal,
   recovery: Recovery,
-  blocks: ReadonlyMap<number, Uint8Array>,
+  changed: ReadonlyMap<number, Uint8Array>,
 ): Op<Recovery> {
+  yield* writeHome(device, journal, recovery);
+  if (changed.size === 0) return recovery;
   let { end, head } = recovery;
   // Records of a thousand files may change more blocks than a short log has. Then a crash in
   // between finds some of them at home, and the replay is done again on top of them.
-  if (logHolds(journal, blocks.size)) {
-    head = yield* appendTransaction(device, journal, end, head, blocks);
+  if (logHolds(journal, changed.size)) {
+    head = yield* appendTransaction(device, journal, end, head, changed);
     end = tidAfter(end);
   }
-  yield* writeBlocks(device, journal.blockSize, blocks);
+  yield* writeBlocks(device, journal.blockSize, changed);
   return { ...recovery, end, head, next: tidAfter(end) };
 }
 

@@ -19,6 +19,7 @@ import { BufferCache } from '../../buffer/buffer-cache.ts';
 import { DirectJournal } from '../../jbd2/direct.ts';
 import type { LoadedJournal } from '../../jbd2/load.ts';
 import type { Recovery } from '../../jbd2/recovery.ts';
+import { overlayOf } from '../../jbd2/replay.ts';
 import { truncateInodePagesFinal } from '../../mm/truncate.ts';
 import { CAP_SYS_RESOURCE, capable, currentCred, inGroup } from '../../vfs/cred.ts';
 import { dMakeRoot } from '../../vfs/dcache.ts';
@@ -61,18 +62,16 @@ import { type Ext4Options, parseOptions } from './options.ts';
 import { ext4OrphanCleanup } from './orphan-cleanup.ts';
 import { ext4OpenOrphanFile } from './orphan-file.ts';
 import {
-  commitReplayed,
   errorRecordOf,
   ext4FastCommits,
   ext4LoadJournal,
   ext4ReadLog,
+  ext4RecoverHome,
   ext4RecoveryDone,
   keepErrorRecord,
   needsRecovery,
-  recoverHome,
-  recoverInMemory,
   replayInMemory,
-  scratchOver,
+  sayRecovered,
   takeOverError,
 } from './recover.ts';
 import { Ext4SuperBlock } from './sb-info.ts';
@@ -199,44 +198,39 @@ function* openParts({ sb, state }: Opening, options: Ext4Options): Op<LoadedJour
 
 /** Recover what the journal holds. `at.opening` is then a mount that has read all this anew. */
 function* recover(at: { opening: Opening }, context: MountContext, o: Ext4Options): Op<void> {
-  const { sb, state, journal } = at.opening;
+  const { sb, journal } = at.opening;
   if (!journal) return;
   if (!needsRecovery(sb, journal)) {
     yield* clearJournal(at.opening, null);
     return;
   }
-  let recovery = yield* ext4ReadLog(sb, journal);
-  let fast = yield* ext4FastCommits(sb, journal, recovery);
+  const recovery = yield* ext4ReadLog(sb, journal);
+  const fast = yield* ext4FastCommits(sb, journal, recovery);
   const errors = errorRecordOf(sb);
-  if (!sb.readOnly) {
-    if (state.mmp) yield* state.mmp.take();
-    yield* recoverHome(sb, journal, recovery);
-    if (fast.length > 0) {
-      const scratch = scratchOver(sb, journal);
-      yield* reopen(at, onto(context, scratch), o);
-      yield* replayInMemory(at.opening.sb, fast);
-      recovery = yield* commitReplayed(context.device, journal, recovery, scratch.written);
-      fast = [];
-    }
-    yield* reopen(at, context, o);
-  }
-  // Also where what was recovered speaks against writing.
+  // In memory first: what cannot be mounted afterwards is refused before a byte of it is written.
+  const overlay = overlayOf(sb.device, journal, recovery.copies);
+  yield* reopen(at, onto(context, overlay, sb.readOnly), o);
+  if (fast.length > 0) yield* replayInMemory(at.opening.sb, fast);
+  sayRecovered(at.opening.sb, recovery, fast.length);
+  let done = recovery;
   if (at.opening.sb.readOnly) {
-    const overlay = recoverInMemory(at.opening.sb, journal, recovery);
-    yield* reopen(at, onto(context, overlay), o);
-    if (fast.length > 0) yield* replayInMemory(at.opening.sb, fast);
     at.opening.state.inMemory = true;
     overlay.seal();
+  } else {
+    const { mmp } = at.opening.state;
+    if (mmp) yield* mmp.take();
+    done = yield* ext4RecoverHome(context.device, journal, recovery, overlay.written);
+    yield* reopen(at, context, o);
   }
   keepErrorRecord(at.opening.sb, errors);
-  yield* clearJournal(at.opening, recovery);
+  yield* clearJournal(at.opening, done);
 }
 
 /** The same mount over a device that keeps what is written in memory. */
-const onto = (context: MountContext, overlay: OverlayDevice): MountContext => ({
-  ...context,
+const onto = (c: MountContext, overlay: OverlayDevice, readOnly: boolean): MountContext => ({
+  ...c,
   device: new BlockDevice(overlay),
-  readOnly: true,
+  readOnly,
 });
 
 /** Let go of all that was read, and read it from the recovered image. */
