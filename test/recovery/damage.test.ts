@@ -129,36 +129,40 @@ const LINUX = /^a bit of block (4|6|10|13)$|s_nr_users/;
 test.each([
   ['version 3', '64bit', '-c -v 3'],
   ['no checksums', '^64bit,^metadata_csum', ''],
-])('every field of a log, %s', (form, features, open) => {
-  const made = image(features, open);
-  const whole = JournalBytes.of(made, BLOCK);
-  const dir = scratchDir();
-  const path = join(dir, 'ours');
-  const wrong: string[] = [];
-  let refused = 0;
-  const all = allTrials(form === 'version 3');
-  const prng = new Prng(seedShift);
-  for (const { what, damage } of all.filter(() => prng.below(all.length) < TRIALS * effort)) {
-    const log = whole.over(whole.image.slice());
-    damage(log);
-    writeFileSync(path, log.image);
-    try {
-      mountFile(path, { readOnly: false }).umount();
-    } catch (e) {
-      if (!(e instanceof FsError)) throw e;
-      refused++;
-      if (e.code !== 'EUCLEAN' && e.code !== 'EINVAL') wrong.push(`${what}: ${e.message}`);
-      if (!/record \S+, field \S+/.test(e.message)) wrong.push(`${what}: ${e.message}`);
-      if (Buffer.compare(readFileSync(path), log.image) !== 0) wrong.push(`${what}: changed`);
-      continue;
+])(
+  'every field of a log, %s',
+  (form, features, open) => {
+    const made = image(features, open);
+    const whole = JournalBytes.of(made, BLOCK);
+    const dir = scratchDir();
+    const path = join(dir, 'ours');
+    const wrong: string[] = [];
+    let refused = 0;
+    const all = allTrials(form === 'version 3');
+    const prng = new Prng(seedShift);
+    for (const { what, damage } of all.filter(() => prng.below(all.length) < TRIALS * effort)) {
+      const log = whole.over(whole.image.slice());
+      damage(log);
+      writeFileSync(path, log.image);
+      try {
+        mountFile(path, { readOnly: false }).umount();
+      } catch (e) {
+        if (!(e instanceof FsError)) throw e;
+        refused++;
+        if (e.code !== 'EUCLEAN' && e.code !== 'EINVAL') wrong.push(`${what}: ${e.message}`);
+        if (!/record \S+, field \S+/.test(e.message)) wrong.push(`${what}: ${e.message}`);
+        if (Buffer.compare(readFileSync(path), log.image) !== 0) wrong.push(`${what}: changed`);
+        continue;
+      }
+      const ours = lettersOf(new Uint8Array(readFileSync(path)));
+      const theirs = LINUX.test(what) ? 'A.De' : e2fsckLetters(log.image, join(dir, 'e2fsck'));
+      if (ours !== theirs) wrong.push(`${what}: ${ours}, e2fsck ${theirs}`);
     }
-    const ours = lettersOf(new Uint8Array(readFileSync(path)));
-    const theirs = LINUX.test(what) ? 'A.De' : e2fsckLetters(log.image, join(dir, 'e2fsck'));
-    if (ours !== theirs) wrong.push(`${what}: ${ours}, e2fsck ${theirs}`);
-  }
-  expect(wrong).toEqual([]);
-  expect(refused).toBeGreaterThan(5);
-}, timeLimit(60_000));
+    expect(wrong).toEqual([]);
+    expect(refused).toBeGreaterThan(5);
+  },
+  timeLimit(60_000),
+);
 
 test('a journal of nothing but descriptors of one transaction has an end', () => {
   const made = image('^64bit,^metadata_csum', '');

@@ -27,7 +27,11 @@ export class JournalBytes {
   }
 
   static of(image: TestImage, blockSize: number): JournalBytes {
-    const line = image.ask('blocks <8>').split('\n').find((l) => /^\d/.test(l)) ?? '';
+    const line =
+      image
+        .ask('blocks <8>')
+        .split('\n')
+        .find((l) => /^\d/.test(l)) ?? '';
     return new JournalBytes(image.bytes(), blockSize, line.trim().split(/\s+/).map(Number));
   }
 
@@ -68,7 +72,9 @@ export class JournalBytes {
   rotate(count: number, to: number): void {
     const { first, length, start } = this;
     const ring = (i: number): number => first + ((i - first) % (length - first));
-    const copies = Array.from({ length: count }, (_, i) => this.block(ring(start + i)).data.slice());
+    const copies = Array.from({ length: count }, (_, i) =>
+      this.block(ring(start + i)).data.slice(),
+    );
     for (let i = 0; i < count; i++) this.block(ring(start + i)).data.fill(0);
     for (const [i, copy] of copies.entries()) this.block(ring(to + i)).data.set(copy);
     this.changeSuper((v) => {
@@ -101,7 +107,8 @@ export function writeLog(image: TestImage, blockSize: number, open: string, step
   image.debugfs(`jo ${open}`.trim(), ...commands, 'jc');
 }
 
-const GO_DOWN = `
+/** Shuts the file system of the working folder down, without a last flush. */
+export const GO_DOWN = `
 import fcntl, struct
 fcntl.ioctl(os.open('.', os.O_RDONLY), 0x8004587d, struct.pack('I', 2))
 `;
