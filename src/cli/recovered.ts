@@ -1,0 +1,48 @@
+/**
+ * An image whose journal is to be replayed, for who looks at all of it: as it will be once it was
+ * mounted, that is with its orphans finished too. Nothing of it is written, unless asked for.
+ */
+import { CorruptError } from '../base/errno.ts';
+import { BlockDevice, type BlockDriver } from '../block/block-device.ts';
+import { OverlayDevice } from '../block/overlay-device.ts';
+import { hasFeature, readFeatures } from '../fs/ext4/features.ts';
+import { ext4BlockSizeOf, readSuperBlock } from '../fs/ext4/super-read.ts';
+import { openSync } from '../index.ts';
+import { Scheduler } from '../sched/scheduler.ts';
+
+/** Does the super block ask for a recovery? @throws EUCLEAN no ext4 */
+export function asksForRecovery(driver: BlockDriver): boolean {
+  const scheduler = new Scheduler();
+  const bytes = scheduler.runToEnd(readSuperBlock(new BlockDevice(driver)));
+  return hasFeature(
+    readFeatures(new DataView(bytes.buffer, bytes.byteOffset), 0),
+    'needs_recovery',
+  );
+}
+
+export interface Recovered {
+  /** The image after the recovery; what was not written to the image is in memory. */
+  readonly driver: BlockDriver;
+  /** What was done, a sentence each. */
+  readonly said: readonly string[];
+}
+
+/** Mount for writing and unmount again. @throws why that cannot be */
+export function recover(driver: BlockDriver): readonly string[] {
+  const said: string[] = [];
+  const volume = openSync(driver, { readOnly: false, warn: (s) => said.push(s) });
+  volume.closeSync();
+  return said;
+}
+
+/**
+ * The same in memory, at most as much of it as the journal is long and its orphans are large.
+ */
+export function recoverInMemory(driver: BlockDriver): Recovered {
+  const device = new BlockDevice(driver);
+  const blockSize = new Scheduler().runToEnd(ext4BlockSizeOf(device));
+  const overlay = new OverlayDevice(device, blockSize, new Uint8Array(0));
+  const said = recover(overlay);
+  overlay.seal();
+  return { driver: overlay, said };
+}
