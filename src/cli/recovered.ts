@@ -10,10 +10,17 @@ import { ext4BlockSizeOf, readSuperBlock } from '../fs/ext4/super-read.ts';
 import { openSync } from '../index.ts';
 import { Scheduler } from '../sched/scheduler.ts';
 
-/** Does the super block ask for a recovery? @throws EUCLEAN no ext4 */
+/** Is it an ext4, and does its super block ask for a recovery? @throws EIO */
 export function asksForRecovery(driver: BlockDriver): boolean {
   const scheduler = new Scheduler();
-  const bytes = scheduler.runToEnd(readSuperBlock(new BlockDevice(driver)));
+  const device = new BlockDevice(driver);
+  try {
+    scheduler.runToEnd(ext4BlockSizeOf(device));
+  } catch (e) {
+    if (e instanceof CorruptError) return false;
+    throw e;
+  }
+  const bytes = scheduler.runToEnd(readSuperBlock(device));
   return hasFeature(
     readFeatures(new DataView(bytes.buffer, bytes.byteOffset), 0),
     'needs_recovery',

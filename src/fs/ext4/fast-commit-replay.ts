@@ -10,7 +10,7 @@
  * @source fs/ext4/fast_commit.c: ext4_fc_replay()
  */
 import { corrupted } from '../../base/errno.ts';
-import { type Ino, ino, type Pblk, pblk } from '../../base/units.ts';
+import { ino, type Pblk, pblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import { iput } from '../../vfs/inode-cache.ts';
 import { FcAddRange, FcDentryInfo } from '../../jbd2/disk.ts';
@@ -200,7 +200,7 @@ class FastCommitReplay {
 /** @throws EUCLEAN a range is mapped to what is no file's data */
 function checkTarget(sb: Ext4SuperBlock, record: RangeRecord): void {
   const { pblk: start, len } = record;
-  if (record.len > 0 && sb.zones.valid(start, len, record.ino as Ino)) return;
+  if (record.len > 0 && sb.zones.valid(start, len, record.ino)) return;
   throw corrupted(FcAddRange.$name, 'fc_ex', { ino: record.ino, lblk: record.lblk, pblk: start });
 }
 
