@@ -105,6 +105,16 @@ export function exploreProgram(program: readonly (string | number)[], traces: nu
 }
 
 /**
+ * Executions a second of a scenario on ext4, in a process of its own: the checked build is needed.
+ */
+export function exploreExt4(executions: number, judged: boolean): number {
+  const main = join(packageRoot(), 'dist/checked/bench/explore-ext4.js');
+  if (!existsSync(main)) throw new Missing('dist/checked/bench/explore-ext4.js is not built');
+  const args = [main, String(executions), ...(judged ? ['judged'] : [])];
+  return Number(run(process.execPath, args).trim());
+}
+
+/**
  * Loaded before a program: writes the peak of its memory, KiB, to descriptor 3 when it ends. Linux
  * lets getrusage's maxRSS begin with what the parent had; VmHWM is the program's own.
  */

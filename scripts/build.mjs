@@ -10,7 +10,11 @@ import { build } from 'esbuild';
 
 const ENTRIES = ['src/index.ts', 'src/cli/main.ts', 'bench/main.ts', 'bench/explore-program.ts'];
 /** Of no use without scheduling points. */
-const CHECKED_ENTRIES = ['src/explore/index.ts', 'src/cli/explore-worker.ts'];
+const CHECKED_ENTRIES = [
+  'src/explore/index.ts',
+  'src/cli/explore-worker.ts',
+  'bench/explore-ext4.ts',
+];
 /** Entrances of the package, by their declarations. */
 const DECLARED = ['dist/types/index.d.ts', 'dist/types/explore/index.d.ts'];
 

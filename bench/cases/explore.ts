@@ -7,7 +7,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duel, Quoted, Rate } from '../case.ts';
 import { exploreModel } from '../explore-models.ts';
-import { exploreProgram, needTool, packageRoot, run } from '../host.ts';
+import { exploreExt4, exploreProgram, needTool, packageRoot, run } from '../host.ts';
 
 /** Processes on a 2-core AMD EPYC, best of 3, Nidhugg of April 2026 and GenMC v0.9. */
 const quoted = (
@@ -101,6 +101,16 @@ const rateOf = (
   },
 });
 
+const ext4 = (id: string, title: string, goal: number, judged: boolean): Rate => ({
+  kind: 'rate',
+  id: `explore-${id}`,
+  title,
+  unit: '/s',
+  goal,
+  rounds: 7,
+  measure: () => exploreExt4(judged ? 1000 : 3000, judged),
+});
+
 export const exploreRates: readonly Rate[] = [
   rateOf('points', 'steps of a toy', 'M/s', 1, ({ steps }, s) => steps / s / 1e6, [
     'lost-update',
@@ -115,4 +125,6 @@ export const exploreRates: readonly Rate[] = [
     5,
   ]),
   rateOf('verdicts', 'verdicts on a thread', '/s', 100, (_, s) => 1 / s, ['inline-data', 2]),
+  ext4('ext4', 'executions of two writes on ext4, read back', 3000, false),
+  ext4('ext4-judged', 'the same, unmounted and the image judged', 1000, true),
 ];

@@ -12,6 +12,7 @@ import { trace } from '../base/trace.ts';
 import { type Pblk, pageIndex, pblk, sector, SECTOR_SIZE } from '../base/units.ts';
 import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
+import { fallsShort, type FastPath, wentFast } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import { Bio, REQ_META } from '../block/bio.ts';
@@ -62,9 +63,14 @@ export class BufferCache {
 
   /** The block's head with a reference if it is cached and uptodate. @context Does not sleep. */
   tryBread(nr: Pblk): BufferHead | null {
+    return CHECKED && fallsShort('buffer.tryBread') ? null : this.cached(nr, 'buffer.tryBread');
+  }
+  private cached(nr: Pblk, path: FastPath): BufferHead | null {
     const folio = this.mapping.pages.get(pageIndex(Math.floor(nr / this.perFolio)));
     const bh = folio && this.heads(folio)[nr % this.perFolio];
-    return bh?.uptodate ? bh.hold() : null;
+    if (!bh?.uptodate) return null;
+    if (CHECKED) wentFast(path);
+    return bh.hold();
   }
 
   /**
@@ -87,7 +93,7 @@ export class BufferCache {
 
   /** The block, read. @context May sleep for I/O. @throws EIO */
   *bread(nr: Pblk): Op<BufferHead> {
-    const cached = this.tryBread(nr);
+    const cached = CHECKED && fallsShort('buffer.bread') ? null : this.cached(nr, 'buffer.bread');
     if (cached) return cached;
     trace('buffer:BufferCache.bread');
     const bh = yield* this.getblk(nr);

@@ -2,12 +2,14 @@
  * An image whose journal is to be replayed, for who looks at all of it: as it will be once it was
  * mounted, that is with its orphans finished too. Nothing of it is written, unless asked for.
  */
+import { randomInt } from 'node:crypto';
 import { CorruptError } from '../base/errno.ts';
 import { BlockDevice, type BlockDriver } from '../block/block-device.ts';
 import { OverlayDevice } from '../block/overlay-device.ts';
 import { hasFeature, readFeatures } from '../fs/ext4/features.ts';
 import { ext4BlockSizeOf, readSuperBlock } from '../fs/ext4/super-read.ts';
-import { openSync } from '../index.ts';
+import { openDriverSync } from '../init.ts';
+import { NodeClock } from '../platform/node/clock.ts';
 import { Scheduler } from '../sched/scheduler.ts';
 
 /** Is it an ext4, and does its super block ask for a recovery? @throws EIO */
@@ -34,22 +36,25 @@ export interface Recovered {
   readonly said: readonly string[];
 }
 
-/** Mount for writing and unmount again. @throws why that cannot be */
-export function recover(driver: BlockDriver): readonly string[] {
+/**
+ * Mount for writing and unmount again: the journal goes home, orphans are finished.
+ * @returns what was done, a sentence each. @throws why that cannot be
+ */
+export function recover(driver: BlockDriver, image: string): readonly string[] {
   const said: string[] = [];
-  const volume = openSync(driver, { readOnly: false, warn: (s) => said.push(s) });
-  volume.closeSync();
+  const warn = (sentence: string): number => said.push(sentence);
+  const host = { clock: new NodeClock(), entropy: () => randomInt(2 ** 32) };
+  const nothing = (): void => undefined;
+  openDriverSync(driver, { readOnly: false, warn }, host, nothing, image).closeSync();
   return said;
 }
 
-/**
- * The same in memory, at most as much of it as the journal is long and its orphans are large.
- */
-export function recoverInMemory(driver: BlockDriver): Recovered {
+/** The same in memory: at most as much of it as the journal is long and its orphans are large. */
+export function recoverInMemory(driver: BlockDriver, image: string): Recovered {
   const device = new BlockDevice(driver);
   const blockSize = new Scheduler().runToEnd(ext4BlockSizeOf(device));
   const overlay = new OverlayDevice(device, blockSize, new Uint8Array(0));
-  const said = recover(overlay);
+  const said = recover(overlay, image);
   overlay.seal();
   return { driver: overlay, said };
 }

@@ -12,8 +12,8 @@ import { choose, DEV_FLUSH, DEV_WRITE, exploring, SharedObject, touch } from '..
 import type { Scheduler } from '../sched/scheduler.ts';
 
 export interface ExploredDeviceOptions {
-  /** Each bio of these kinds may fail with EIO: a free choice (Scenario.faults bounds them). */
-  readonly mayFail?: readonly Bio['op'][];
+  /** Which bios may fail with EIO, each a free choice (Scenario.faults bounds them). None. */
+  readonly mayFail?: readonly Bio['op'][] | ((bio: Bio) => boolean);
 }
 
 export class ExploredDevice extends SharedObject implements BlockDriver {
@@ -25,14 +25,15 @@ export class ExploredDevice extends SharedObject implements BlockDriver {
   readonly queueDepth = 32;
   private readonly below: BlockDriver;
   private readonly scheduler: Scheduler;
-  private readonly mayFail: readonly Bio['op'][];
+  private readonly mayFail: (bio: Bio) => boolean;
 
   /** @param below  a synchronous driver */
   constructor(below: BlockDriver, scheduler: Scheduler, options: ExploredDeviceOptions = {}) {
     super();
     this.below = below;
     this.scheduler = scheduler;
-    this.mayFail = options.mayFail ?? [];
+    const { mayFail = [] } = options;
+    this.mayFail = typeof mayFail === 'function' ? mayFail : ({ op }) => mayFail.includes(op);
     this.size = below.size;
     this.logicalBlockSize = below.logicalBlockSize;
     this.readOnly = below.readOnly;
@@ -46,7 +47,7 @@ export class ExploredDevice extends SharedObject implements BlockDriver {
   /** The completion. Writes commute with each other; a flush does not with any of them. */
   private *complete(bio: Bio): Op<void> {
     touch(bio.op === 'flush' ? DEV_FLUSH : DEV_WRITE, this);
-    const fails = this.mayFail.includes(bio.op) && choose(2, `${bio.op} fails`) === 1;
+    const fails = this.mayFail(bio) && choose(2, `${bio.op} fails`) === 1;
     if (fails) bio.complete(errno('EIO', { sector: bio.sector }));
     else this.below.start(bio);
   }

@@ -54,10 +54,11 @@ export function linesOf(recording: Recording): Line[] {
 /** Values may be of any kind; a sketch has one line for each. */
 const oneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 
-const noteOf = ({ read, changes, notes }: RecordedStep): string =>
+const noteOf = ({ read, changes, chose, notes }: RecordedStep): string =>
   [
     ...(read === null ? [] : [read]),
     ...changes.map(({ name, from, to }) => `${name}: ${from} -> ${to}`),
+    ...chose,
     ...notes,
   ].join('; ');
 

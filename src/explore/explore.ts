@@ -7,13 +7,14 @@
  * announced operations, so that what plain code does within a turn is not taken apart.
  */
 import { lockdep } from '../sched/lockdep.ts';
+import { searchDirected } from './directed.ts';
 import { runOnce } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { scheduleOf } from './schedule.ts';
 import type { System } from './system.ts';
 import { SoundSearch } from './sound-search.ts';
 import { Tally, type Tallied } from './tally.ts';
-import { type Target, Targets } from './targets.ts';
+import { className, type Target, Targets } from './targets.ts';
 import { withSystem } from './with-system.ts';
 
 export interface ExploreOptions {
@@ -25,6 +26,11 @@ export interface ExploreOptions {
   /** Go on after the first failure and count them all. */
   readonly all?: boolean;
   readonly variant?: string;
+  /**
+   * Executions of a search that is guided to each report of lockdep which is still open when this
+   * one was cut short; 300.
+   */
+  readonly directed?: number;
   /** Look for data races on Cells; true. */
   readonly dataRaces?: boolean;
   /** Told now and then how many executions there were. @returns false: stop here */
@@ -70,5 +76,24 @@ export function exploreSystem(
     if (progress && executions % PROGRESS_EVERY === 0 && !progress(executions)) break;
   }
   const complete = search.exhaustive;
+  if (!complete) reachTargets(system, targets, tally, options);
   return { ...tally.result(complete), targets: targets.verdict(complete) };
+}
+
+/** What lockdep has said and nobody has confirmed: a search of its own for each. */
+function reachTargets(
+  system: System,
+  targets: Targets,
+  tally: Tally,
+  options: ExploreOptions & { readonly faults?: number },
+): void {
+  const { directed = 300, maxSteps = 100_000, faults = 1 } = options;
+  for (const report of [...targets.open]) {
+    const classes = report.classes.map(className);
+    searchDirected(system, classes, { executions: directed, maxSteps, faults }, (failure, made) => {
+      targets.ended(failure, made);
+      if (failure !== null) tally.found(failure, made());
+      return targets.open.includes(report);
+    });
+  }
 }

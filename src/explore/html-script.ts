@@ -8,6 +8,9 @@ const entities = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '
 const esc = (text) => String(text).replace(/[&<>"']/g, (c) => entities[c]);
 const short = (text) => (text.length > 20 ? text.slice(0, 19) + '…' : text);
 
+/** The end tells two of a kind apart. */
+const shortInside = (text) => text.length > 22 ? text.slice(0, 10) + '…' + text.slice(-11) : text;
+
 /** How things stand at stop number n: the insides of the three panes, as HTML. */
 function view(data, n) {
   const { state } = data.stops[n];
@@ -23,7 +26,7 @@ function view(data, n) {
     const cells = [name(t), held, wait?.what ?? '', by].map((s) => '<td>' + esc(s) + '</td>');
     return '<tr' + (wait ? ' class="blocked"' : '') + '>' + cells.join('') + '</tr>';
   });
-  const keys = [...new Set([...Object.keys(was.values), ...Object.keys(state.values)])];
+  const keys = [...new Set([...Object.keys(state.values), ...Object.keys(was.values)])];
   const values = keys.map((key) => {
     const [from, to] = [was.values[key] ?? '-', state.values[key] ?? '-'];
     const mark = from === to ? '' : ' class="changed"';
@@ -54,9 +57,9 @@ function graph(tasks, state, circle, name) {
       '</title><ellipse cx="' + at(x) + '" cy="' + at(y) + '" rx="68" ry="16"/><text x="' + at(x) +
       '" y="' + at(y + 4) + '">' + esc(short(name(t))) + '</text></g>';
   });
-  const tip = '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" ' +
-    'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>';
-  return tip + edges.join('') + nodes.join('');
+  const tip = (id) => '<marker id="' + id + '" viewBox="0 0 8 8" refX="7" refY="4" ' +
+    'markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker>';
+  return '<defs>' + tip('tip') + tip('tip-bad') + '</defs>' + edges.join('') + nodes.join('');
 }
 
 /** Bent to its left, so that an arrow and its answer do not lie on each other. */
@@ -77,11 +80,13 @@ function edge(from, to, what, bad) {
     return at(p.x + vx * scale) + ' ' + at(p.y + vy * scale);
   };
   const path = 'M' + rim(from) + ' Q' + at(mid.x) + ' ' + at(mid.y) + ' ' + rim(to);
-  return drawn(path, mid, what, bad);
+  // Beside an upright arrow there is more room than on it.
+  const side = Math.abs(dx) > 1 ? '' : mid.x < from.x ? 'end' : 'start';
+  return drawn(path, mid, what, bad, side);
 }
-const drawn = (path, label, what, bad) => '<g' + (bad ? ' class="circle"' : '') +
+const drawn = (path, label, what, bad, side = '') => '<g' + (bad ? ' class="circle"' : '') +
   '><path class="edge" d="' + path + '"/><text x="' + label.x.toFixed(1) + '" y="' +
-  label.y.toFixed(1) + '">' + esc(short(what)) + '</text></g>';
+  label.y.toFixed(1) + '" class="' + side + '">' + esc(shortInside(what)) + '</text></g>';
 
 /** Which stop a key leads to from stop n of count; null: none of ours. */
 function target(key, n, count) {
@@ -110,6 +115,9 @@ function start(page) {
     rows.find((row) => Number(row.dataset.step) === step)?.scrollIntoView({ block: 'nearest' });
     const shown = view(data, n);
     for (const pane of ['locks', 'values', 'graph']) get(pane).innerHTML = shown[pane];
+    const waiting = data.stops[n].state.waits.length > 0;
+    get('graph').classList.toggle('none', !waiting);
+    get('idle').classList.toggle('none', waiting);
     get('slider').value = String(n);
     get('where').textContent = n === 0 ? 'at the start' : n + ' of ' + (count - 1);
   };

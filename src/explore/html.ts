@@ -6,7 +6,7 @@
 import { type Line, linesOf, symptomOf } from './diagram.ts';
 import { SCRIPT } from './html-script.ts';
 import { STYLE } from './html-style.ts';
-import type { Recording } from './record.ts';
+import type { RecordedStep, Recording } from './record.ts';
 import { scheduleText } from './schedule.ts';
 import type { Inspection } from './system.ts';
 
@@ -70,6 +70,7 @@ ${command === '' ? '' : `<p><code>${escaped(command)}</code></p>`}
 <button id="last" title="End">&gt;|</button>
 <input id="slider" type="range" min="0" max="${data.stops.length - 1}" value="0" aria-label="step">
 <output id="where" aria-live="polite"></output>
+<span class="keys"><kbd>&uarr;</kbd> <kbd>&darr;</kbd> <kbd>Home</kbd> <kbd>End</kbd></span>
 </nav>
 <main>
 ${scheduleTable(recording, lines, shown)}
@@ -90,6 +91,7 @@ const PANES = `<aside>
 <table><thead><tr><th>task</th><th>holds</th><th>waits in</th><th>for</th></tr></thead>
 <tbody id="locks"></tbody></table>
 <h2>Who waits for whom</h2>
+<p id="idle" class="idle">nobody waits</p>
 <svg id="graph" viewBox="0 0 360 260" role="img" aria-label="tasks that wait for one another"></svg>
 <h2>Values</h2>
 <table><thead><tr><th>value</th><th>was</th><th>is</th></tr></thead>
@@ -105,24 +107,42 @@ function stopsOf(recording: Recording, lines: readonly Line[]): Stop[] {
 }
 
 function scheduleTable(
-  { names, left }: Recording,
+  recording: Recording,
   lines: readonly Line[],
   shown: readonly number[],
 ): string {
+  const { names, left } = recording;
   const heads = shown.map((t) => `<th scope="col">CPU${t} ${escaped(names[t] ?? '')}</th>`);
-  const rows = lines.map((line) => row(line, shown));
+  const rows = lines.map((line) => row(line, shown, recording.steps[line.step]));
+  const symptom = symptomOf(recording);
+  if (symptom !== '') {
+    const cell = `<td colspan="${shown.length + 1}">${escaped(symptom)}</td>`;
+    rows.push(`<tr class="symptom">${cell}</tr>`);
+  }
   const more =
     left === 0 ? '' : `<tr><td colspan="${shown.length + 1}">... ${left} more steps ...</td></tr>`;
-  return `<table id="schedule"><thead><tr>${heads.join('')}<th scope="col"># notes</th></tr></thead>
+  return `<section tabindex="0" aria-label="schedule"><table id="schedule"><thead><tr>${heads.join('')}<th scope="col"># notes</th></tr></thead>
 <tbody>
 ${rows.join('\n')}${more}
-</tbody></table>`;
+</tbody></table></section>`;
 }
 
-function row({ task, text, note, step }: Line, shown: readonly number[]): string {
+function row(line: Line, shown: readonly number[], its: RecordedStep | undefined): string {
+  const { task, text, note, step } = line;
   const cells = shown.map((t) => (t === task ? `<td>${escaped(text)}</td>` : '<td></td>'));
   const blocked = text.endsWith('<- blocked') ? ' class="blocked"' : '';
-  return `<tr data-step="${step}"${blocked}>${cells.join('')}<td>${escaped(note)}</td></tr>`;
+  return `<tr data-step="${step}"${blocked}>${cells.join('')}<td>${note === '' ? '' : notes(its!)}</td></tr>`;
+}
+
+/** Values first; what tracepoints said is for who looks closer. */
+function notes({ read, changes, chose, notes: said }: RecordedStep): string {
+  const values = changes.map(({ name, from, to }) => `${name}: ${from} \u2192 ${to}`);
+  const parts = [...(read === null ? [] : [read]), ...values].map(
+    (part) => `<div>${escaped(part)}</div>`,
+  );
+  if (chose.length > 0) parts.push(`<div class="chose">${escaped(chose.join('; '))}</div>`);
+  if (said.length > 0) parts.push(`<div class="said">${escaped(said.join('; '))}</div>`);
+  return parts.join('');
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -37,7 +37,9 @@ export interface RecordedStep {
   readonly changes: readonly Change[];
   /** The value that was read, where it has a name: `x = 1`. */
   readonly read: string | null;
-  /** Tracepoints, and choices that fell otherwise than usual. */
+  /** Choices that fell otherwise than usual. */
+  readonly chose: readonly string[];
+  /** Tracepoints. */
   readonly notes: readonly string[];
   /** How things stand after the step. */
   readonly after: Inspection;
@@ -112,7 +114,7 @@ export function record(system: System, schedule: Schedule, options: RecordOption
       if (recent.length > 2 * WINDOW) recent.splice(0, WINDOW);
       if (count >= keep) continue;
       const last = steps.at(-1)?.after ?? before;
-      steps.push(recordStep(system, task, last, [...surprises(follow), ...said]));
+      steps.push(recordStep(system, task, last, { chose: surprises(follow), notes: [...said] }));
     }
     if (count < maxSteps) follow.ended(system);
     const end = system.inspect();
@@ -134,7 +136,9 @@ function surprises(follow: Follow): string[] {
   return fell.flatMap((value, i) => (value === 0 ? [] : [`${follow.whys[i]!}: outcome ${value}`]));
 }
 
-function recordStep(system: System, task: number, last: Inspection, notes: string[]): RecordedStep {
+type Said = Pick<RecordedStep, 'chose' | 'notes'>;
+
+function recordStep(system: System, task: number, last: Inspection, said: Said): RecordedStep {
   const text = system.describe(system.op);
   const more = (system.more ?? []).filter((x) => SHOWN.has(kindOf(x)));
   const also = withoutOwnWakes([text, ...more.map((x) => system.describe(x))]).slice(1);
@@ -152,7 +156,7 @@ function recordStep(system: System, task: number, last: Inspection, notes: strin
     also,
     changes,
     read: read === null ? null : `${read} = ${last.values[read]!}`,
-    notes,
+    ...said,
     after,
   };
 }

@@ -9,6 +9,7 @@
  *       finally: (x) => assert(x.get() === 2, `x is ${x.get()}`),
  *     };
  */
+import type { Mishaps } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 
@@ -24,7 +25,8 @@ export interface Variant<P = unknown> {
   readonly apply: (prepared: P) => (() => void) | void;
 }
 
-export interface Scenario<S = unknown, P = unknown> {
+/** With `mishaps` and `fastPathsShort`: what is offered to go wrong (sched/mishap.ts). */
+export interface Scenario<S = unknown, P = unknown> extends Mishaps {
   readonly id: string;
   /** The fact that holds. */
   readonly title: string;

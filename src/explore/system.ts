@@ -86,6 +86,10 @@ export interface System {
   /** Numbers of tasks and objects mean the same in every process, so that work can be shared. */
   readonly portable?: boolean;
 
+  /** Names of the classes of the locks that a task holds; of the lock that it would take next. */
+  holdsLocks?(task: number): readonly string[];
+  wantsLock?(task: number): string | null;
+
   // For people.
 
   /** Names of the tasks. */

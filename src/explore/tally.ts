@@ -40,6 +40,11 @@ export class Tally {
     return true;
   }
 
+  /** A failure of a search beside this one; its executions are not counted. */
+  found(failure: Failure, schedule: Schedule): void {
+    this.first ??= { failure, schedule };
+  }
+
   result(complete: boolean): Tallied {
     const { first } = this;
     return {

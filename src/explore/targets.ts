@@ -7,7 +7,7 @@
  *                             is no circle (a sleep under a spin lock), so that it proves itself
  *   refuted in this scenario  everything was tried and none did: a lock around both orders, other
  *                             instances, no writer that would queue
- *   not reached               not everything was tried
+ *   not reached               not everything was tried, and a search guided to it found nothing
  */
 import type { LockReport, ReportKind } from '../sched/lockdep-report.ts';
 import type { Schedule } from './schedule.ts';
@@ -22,6 +22,9 @@ export interface Target {
   readonly schedule: Schedule;
 }
 
+/** Of a class in a report, without its subclass. */
+export const className = (name: string): string => name.replace(/\/\d$/, '');
+
 /** Reports of what might happen; all others say what did. */
 const CIRCLES: ReadonlySet<ReportKind> = new Set([
   'circular order',
@@ -34,7 +37,7 @@ export const isCircle = (report: LockReport): boolean => CIRCLES.has(report.kind
 export function explains(failure: Failure, report: LockReport): boolean {
   const { classes } = failure;
   if (failure.kind !== 'deadlock' || classes === undefined) return false;
-  return report.classes.every((name) => classes.includes(name.replace(/\/\d$/, '')));
+  return report.classes.every((name) => classes.includes(className(name)));
 }
 
 export class Targets {

@@ -8,7 +8,9 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Held } from '../sched/lock-class.ts';
-import { restartLockdep } from '../sched/lockdep.ts';
+import { lockdep, restartLockdep } from '../sched/lockdep.ts';
+import { offerMishaps } from '../sched/mishap.ts';
+import type { LockReport } from '../sched/lockdep-report.ts';
 import type { Wait } from '../sched/op.ts';
 import {
   idOf,
@@ -16,11 +18,13 @@ import {
   isReadLike,
   kindNames,
   kindOf,
+  LOCK,
   nextOf,
   objectNamed,
   objectOf,
   objectsMadeOutside,
   operation,
+  RDLOCK,
   READ,
   restartObjectKeys,
   setExploring,
@@ -29,6 +33,7 @@ import {
   START,
   takeFootprint,
   touch,
+  WQUEUE,
   WRITE,
 } from '../sched/point.ts';
 import { Scheduler } from '../sched/scheduler.ts';
@@ -61,6 +66,17 @@ const canMove = (task: Task): boolean => task.state === 'runnable' && isEnabled(
 /** Does it sleep on a queue that somebody woke when nobody slept there? */
 const missedWake = ({ state, pendingOn }: Task): boolean =>
   state === 'sleeping' && pendingOn instanceof WaitQueue && pendingOn.wokenInVain === true;
+
+/** lockdep has seen something that is wrong by itself, whatever becomes of it. */
+const lockFailure = ({ kind, classes, text }: LockReport, depth: number): Failure => ({
+  kind: 'lockdep',
+  symptom: `lockdep: ${kind}: ${classes.join(', ')}`,
+  detail: text,
+  depth,
+});
+
+/** Operations that may have to wait for whoever holds the lock. */
+const LOCKING: ReadonlySet<number> = new Set([LOCK, RDLOCK, WQUEUE]);
 
 const firstOf = { pick: (): number => 0 };
 
@@ -137,6 +153,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.born = 0;
     this.chooser = chooser;
     takeFootprint();
+    offerMishaps(this.scenario);
     setExploring(true);
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, true);
   }
@@ -155,6 +172,7 @@ export class TaskSystem<S, P = unknown> implements System {
   stop(): void {
     setExploring(false);
     setWatching(false);
+    offerMishaps();
     takeFootprint();
     this.snapshot?.restore();
     this.undo?.();
@@ -210,6 +228,15 @@ export class TaskSystem<S, P = unknown> implements System {
     return task === null || task === undefined ? NONE : nextOf(task);
   }
 
+  holdsLocks(t: number): readonly string[] {
+    return this.tasks[t]?.held.map(({ cls }) => cls.name) ?? [];
+  }
+  wantsLock(t: number): string | null {
+    const task = this.tasks[t];
+    if (task === null || task === undefined || task.pendingOn === null) return null;
+    return LOCKING.has(kindOf(task.pending)) ? task.pendingOn.name : null;
+  }
+
   step(t: number): void {
     const task = this.tasks[t]!;
     this.op = nextOf(task);
@@ -217,6 +244,7 @@ export class TaskSystem<S, P = unknown> implements System {
     this.depth++;
     this.scheduler.stepTask(task);
     this.more = this.footprint(t);
+    if (lockdep.wrong !== null) this.failure ??= lockFailure(lockdep.wrong, this.depth);
     if (this.failure === null && task.state !== 'done' && !canMove(task)) this.lookForCircle();
     if (this.scenario.always !== undefined) this.watch(this.scenario.always, false);
   }

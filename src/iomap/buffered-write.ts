@@ -3,18 +3,20 @@
  *
  * Order of one step: throttle (no lock but i_rwsem) -> mapping (handle taken and dropped inside)
  * -> folio lock -> is the mapping still valid? -> prepare, copy, dirty, size -> unlock.
+ * A copy never faults: where it stops short, what it brought is kept as far as whole blocks are
+ * valid, and the rest is brought in without any lock but i_rwsem (design note 0005).
  * The mapping is sampled before the folio is locked, so it is compared after (protocols A.2.1): a
  * stale one would zero or skip what write-back has put on the device in between.
  * @source fs/iomap/buffered-io.c:iomap_file_buffered_write()
  */
-import { errno, FsError } from '../base/errno.ts';
+import { FsError } from '../base/errno.ts';
 import { trace } from '../base/trace.ts';
 import { sector, SECTOR_SIZE } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import { Bio } from '../block/bio.ts';
 import { filemapGrabFolio, filemapTryGrabFolio, folioUnlock } from '../mm/filemap.ts';
 import type { Folio } from '../mm/folio.ts';
-import type { IovIter } from '../mm/iov-iter.ts';
+import { faultInIovIter, type IovIter } from '../mm/iov-iter.ts';
 import { balanceDirtyPages, folioMarkDirty } from '../mm/page-writeback.ts';
 import type { File } from '../vfs/file.ts';
 import type { Inode } from '../vfs/inode.ts';
@@ -36,7 +38,7 @@ const MAX_MAP = 4 << 20;
  * Write `iter` at `pos`; returns the bytes written, fewer only after an error in the middle.
  * Raises i_size under the folio lock; dirtying the inode is the caller's.
  * @context i_rwsem exclusive held. May sleep.
- * @throws ENOSPC, EIO, EDQUOT if nothing was written
+ * @throws ENOSPC, EIO, EDQUOT, EFAULT if nothing was written
  */
 export function* iomapFileBufferedWrite(
   file: File,
@@ -47,6 +49,7 @@ export function* iomapFileBufferedWrite(
   trace('iomap:iomapFileBufferedWrite');
   const { inode } = file;
   const iomap = new Iomap();
+  const asked = iter.count;
   let done = 0;
   try {
     while (iter.count > 0) {
@@ -54,13 +57,14 @@ export function* iomapFileBufferedWrite(
       if (memory.nrDirty > memory.backgroundThreshold) yield* balanceDirtyPages(inode.mapping);
       const length = Math.min(iter.count, MAX_MAP);
       yield* iomapBegin(inode, pos + done, length, IOMAP_WRITE, iomap, ops);
-      let written = 0;
+      const from = done;
       try {
-        written = yield* writeMapped(inode, iter, pos + done, length, iomap, ops);
+        yield* writeMapped(inode, iter, pos + from, length, iomap, ops);
       } finally {
-        if (ops.end) yield* ops.end(inode, pos + done, length, written, IOMAP_WRITE, iomap);
+        // Also of a step that failed in its middle: what was copied is in the file.
+        done = asked - iter.count;
+        if (ops.end) yield* ops.end(inode, pos + from, length, done - from, IOMAP_WRITE, iomap);
       }
-      done += written;
     }
   } catch (e) {
     if (done === 0 || !(e instanceof FsError)) throw e;
@@ -68,7 +72,24 @@ export function* iomapFileBufferedWrite(
   return done;
 }
 
-/** Copy into the folios that one mapping covers, until it ends or turns stale. */
+/**
+ * What becomes of a copy that stopped short: a table, so that a mistake can be put in its place.
+ */
+export const shortCopies = {
+  /** Of `copied` bytes at `from`, those that may stay. Folio locked. */
+  keep(inode: Inode, folio: Folio, from: number, copied: number): number {
+    const bs = inode.sb.blockSize;
+    const end = from + copied;
+    // The rest of its last block would pass for data, unless it is valid already.
+    if (rangeUptodate(folio, bs, end - (end % bs), end)) return copied;
+    return Math.max(0, end - (end % bs) - from);
+  },
+  faultIn: faultInIovIter,
+};
+
+/**
+ * Copy into the folios that one mapping covers, until it ends or turns stale; `iter` tells how far.
+ */
 function* writeMapped(
   inode: Inode,
   iter: IovIter,
@@ -76,31 +97,42 @@ function* writeMapped(
   length: number,
   iomap: Iomap,
   ops: IomapOps,
-): Op<number> {
+): Op<void> {
   const { mapping } = inode;
   const end = Math.min(pos + length, iomap.end);
   let at = pos;
+  // After a short copy: as much as was there, so that two pages need not be there at once.
+  let most = Infinity;
   while (at < end) {
+    let missing = false;
     const index = mapping.indexOf(at);
     const folio = filemapTryGrabFolio(mapping, index) ?? (yield* filemapGrabFolio(mapping, index));
     try {
       if (ops.valid && !ops.valid(inode, iomap)) {
         iomap.flags |= IOMAP_F_STALE;
-        break;
+        return;
       }
       const from = at - folio.pos;
-      const to = Math.min(folio.size, end - folio.pos);
+      const to = Math.min(folio.size, end - folio.pos, from + most);
       if (!rangeReady(inode, folio, from, to, iomap)) {
         yield* prepare(inode, folio, from, to, iomap);
       }
       const copied = iter.copyFrom(folio.data, from, to - from);
-      at += written(inode, folio, from, copied);
+      most = Infinity;
+      if (copied === to - from) at += written(inode, folio, from, copied);
+      else {
+        const kept = shortCopies.keep(inode, folio, from, copied);
+        iter.revert(copied - kept);
+        if (kept > 0) at += written(inode, folio, from, kept);
+        else if (copied > 0) most = copied;
+        missing = most === Infinity;
+      }
     } finally {
       folioUnlock(folio);
       folio.release();
     }
+    if (missing) yield* shortCopies.faultIn(iter);
   }
-  return at - pos;
 }
 
 /** Whole blocks are overwritten, or what is there is uptodate: nothing to prepare. */
@@ -150,7 +182,6 @@ function* readBlock(inode: Inode, folio: Folio, from: number, iomap: Iomap): Op<
 
 /** Account `n` bytes copied in at `from`: state, dirt, size. Folio locked. */
 function written(inode: Inode, folio: Folio, from: number, n: number): number {
-  if (n === 0) throw errno('EFAULT');
   const bs = inode.sb.blockSize;
   setRangeUptodate(folio, bs, from - (from % bs), Math.ceil((from + n) / bs) * bs);
   const state = folioState(folio, bs);

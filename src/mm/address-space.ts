@@ -63,7 +63,7 @@ export class AddressSpace {
   /** Guarded by: no sleep between look-up and reference. */
   readonly pages: XArray<Folio>;
   readonly invalidateLock: RwSemaphore;
-  readonly wbErr = new ErrSeq();
+  readonly wbErr: ErrSeq;
   readonly folioSize: number;
   readonly folioShift: number;
   /** Where a limited write-back goes on. */
@@ -83,6 +83,7 @@ export class AddressSpace {
     this.folioClass = folioClass;
     this.invalidateLock = new RwSemaphore(INVALIDATE_LOCK, host);
     this.memory = memory;
+    this.wbErr = new ErrSeq(host.ino);
     this.aops = aops;
     this.folioSize = memory.frameSize;
     this.folioShift = log2(memory.frameSize);

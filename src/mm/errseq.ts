@@ -6,6 +6,8 @@
  * @source lib/errseq.c, fsync(2) "EIO"
  */
 import type { FsError } from '../base/errno.ts';
+import { watching } from '../sched/point.ts';
+import { watchFields } from '../sched/watch.ts';
 
 export class ErrSeq {
   private sequence = 0;
@@ -13,6 +15,11 @@ export class ErrSeq {
   /** The last failure, and how many there were. */
   error: FsError | null = null;
   failures = 0;
+
+  /** @param ino  whose mapping's it is */
+  constructor(ino = 0) {
+    if (CHECKED && watching) watchFields(this, 'wb_err', ['sequence', 'seen'], ino);
+  }
 
   /** Record a failure of write-back. */
   set(error: FsError): void {

@@ -11,10 +11,11 @@ import { type PageIndex, pageIndex } from '../base/units.ts';
 import { MARK_WRITEBACK } from '../base/xarray.ts';
 import { handOverBit, lockBit, tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
+import { fallsShort, wentFast } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Folio } from './folio.ts';
-import type { IovIter } from './iov-iter.ts';
+import { faultInIovIter, type IovIter } from './iov-iter.ts';
 import { folioWaitWriteback, wbcAll } from './page-writeback.ts';
 import { type FileRaState, pageCacheAsyncRa, pageCacheSyncRa } from './readahead.ts';
 
@@ -43,14 +44,17 @@ export function folioEndRead(folio: Folio, ok: boolean): void {
 
 /** filemapGrabFolio() where that needs no sleep, else null. @context Does not sleep. */
 export function filemapTryGrabFolio(mapping: AddressSpace, index: PageIndex): Folio | null {
+  if (CHECKED && fallsShort('mm.filemapTryGrabFolio')) return null;
   const found = mapping.pages.get(index);
   if (found) {
     if (!tryLockBit(found, found.lockClass)) return null;
     found.hold();
+    if (CHECKED) wentFast('mm.filemapTryGrabFolio');
     return found;
   }
   const folio = mapping.tryNewFolio();
   if (folio) mapping.insert(folio, index);
+  if (CHECKED && folio) wentFast('mm.filemapTryGrabFolio');
   return folio;
 }
 
@@ -113,7 +117,8 @@ function* fillLockedFolio(mapping: AddressSpace, folio: Folio): Op<void> {
 
 /**
  * Copy what is cached and uptodate, from `pos` on, and stop at the first folio that would need a
- * sleep. Returns the bytes copied; fewer than asked also at the end of the file.
+ * sleep, or at a page of the user that is not there (`iter.stopped`). Returns the bytes copied;
+ * fewer than asked also at the end of the file.
  * @context Does not sleep.
  */
 export function filemapReadNowait(
@@ -123,6 +128,7 @@ export function filemapReadNowait(
   pos: number,
 ): number {
   trace('mm:filemapReadNowait');
+  if (CHECKED && fallsShort('mm.filemapReadNowait')) return 0;
   const { folioSize, memory } = mapping;
   let done = 0;
   while (iter.count > 0) {
@@ -139,7 +145,9 @@ export function filemapReadNowait(
     let length = folioSize - offset;
     ra.prev = index;
     if (length >= left) {
-      done += iter.copyTo(data, offset, left);
+      const copied = iter.copyTo(data, offset, left);
+      done += copied;
+      if (copied < left) break;
       continue;
     }
     // Folios that follow each other in memory too are copied in one go.
@@ -153,15 +161,19 @@ export function filemapReadNowait(
       end += folioSize;
       length += folioSize;
     }
-    done += iter.copyTo(memory.bytes, start + offset, Math.min(length, left));
+    const run = Math.min(length, left);
+    const copied = iter.copyTo(memory.bytes, start + offset, run);
+    done += copied;
+    if (copied < run) break;
   }
+  if (CHECKED && done > 0) wentFast('mm.filemapReadNowait');
   return done;
 }
 
 /**
  * Read through the cache. Returns the bytes read, 0 at or past the end of the file.
  * @context May sleep. Takes invalidate_lock and folio locks; no user copy under either.
- * @throws EIO if not a single byte could be read
+ * @throws EIO, EFAULT, ENOMEM if not a single byte could be read
  */
 export function* filemapRead(
   mapping: AddressSpace,
@@ -176,7 +188,8 @@ export function* filemapRead(
     const at = pos + done;
     if (iter.count === 0 || at >= mapping.host.size) return done;
     try {
-      yield* bringIn(mapping, ra, at, iter.count);
+      if (iter.stopped) yield* faultInIovIter(iter);
+      else yield* bringIn(mapping, ra, at, iter.count);
     } catch (e) {
       if (done > 0) return done;
       throw e;

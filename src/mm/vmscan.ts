@@ -18,6 +18,8 @@ import { errno } from '../base/errno.ts';
 import { List } from '../base/list.ts';
 import { tryLockBit, unlockBit } from '../sched/bit-lock.ts';
 import { OR_GIVE_UP } from '../sched/lock-class.ts';
+import { enterReclaim, leaveReclaim, mightReclaim } from '../sched/lockdep.ts';
+import { mishap } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
 import type { Folio } from './folio.ts';
@@ -94,6 +96,11 @@ export class Memory {
 
   /** A folio, or null if that needs a sleep. @context Does not sleep. */
   tryAlloc(): Folio | null {
+    if (CHECKED) {
+      mightReclaim();
+      if (mishap('memory short') !== 0) return null;
+      if (mishap('reclaim') !== 0) this.reclaim(RECLAIM_BATCH);
+    }
     const folio = this.arena.alloc();
     if (folio) {
       if (this.arena.touchedFrames >= this.lenderAsks) this.askBack();
@@ -115,6 +122,7 @@ export class Memory {
    */
   *alloc(): Op<Folio> {
     for (let tries = 0; tries < 1000; tries++) {
+      if (CHECKED && mishap('no memory') !== 0) break;
       const folio = this.tryAlloc();
       if (folio) return folio;
       yield* this.waitForClean();
@@ -164,6 +172,15 @@ export class Memory {
 
   /** Free about `want` folios. Returns how many. @context Does not sleep. */
   reclaim(want: number): number {
+    if (CHECKED) enterReclaim();
+    try {
+      return this.reclaimFolios(want);
+    } finally {
+      if (CHECKED) leaveReclaim();
+    }
+  }
+
+  private reclaimFolios(want: number): number {
     let freed = this.shrinkInactive(want);
     if (freed === 0) {
       // Inodes and dentries pin nothing in the arena themselves, but their buffers do.

@@ -44,6 +44,7 @@ export const reclaimRead: Scenario<World, World> = {
   *finally(w): Op<void> {
     yield* w.close();
   },
+  values: (w) => w.values(),
   variants: {
     'takes-what-is-dirty': {
       title: 'reclaim does not look whether a folio was written',

@@ -38,6 +38,7 @@ export const renameRename: Scenario<World, World> = {
     }
     yield* w.close();
   },
+  values: (w) => w.values(),
   variants: {
     'argument-order': {
       title: 'the directories are locked in the order of the arguments, without the rename mutex',

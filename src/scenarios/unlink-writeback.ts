@@ -43,6 +43,7 @@ export const unlinkWriteback: Scenario<World, World> = {
     assert(data.length === 1500 && data.every((b) => b === 3), 'the new file is not what it was');
     yield* w.close();
   },
+  values: (w) => w.values(),
   variants: {
     'no-wait-for-write-back': {
       title: 'the eviction takes folios away that are being written',

@@ -42,6 +42,7 @@ export const writeTruncate: Scenario<World, World> = {
     assert(wrong < 0, `byte ${wrong} is ${data[wrong] ?? 0}, not ${expected(wrong)}`);
     yield* w.close();
   },
+  values: (w) => w.values(),
   variants: {
     'no-i_rwsem': {
       title: 'the write takes no i_rwsem',

@@ -48,6 +48,7 @@ export const writeWrite: Scenario<World, World> = {
     );
     yield* w.close();
   },
+  values: (w) => w.values(),
   variants: {
     'no-i_rwsem': {
       title: 'the write takes no i_rwsem',

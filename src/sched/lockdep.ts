@@ -54,12 +54,16 @@ export const lockdep = {
   reports: [] as LockReport[],
   /** A report also throws; otherwise it is only kept, once. */
   throws: true,
+  /** What this execution did wrong for certain, whoever was told of it before. */
+  wrong: null as LockReport | null,
   /** Report edges that the declared order does not have. */
   declaredOnly: true,
 };
 let graph = /* @__PURE__ */ new LockGraph();
 let root = /* @__PURE__ */ new Chain(null, null, false);
-const reported = new Set<string>();
+const reported = new Map<string, LockReport>();
+/** Kinds that are looked at each time, and say what happened, not what might. */
+const FACTS: ReadonlySet<ReportKind> = new Set(['user access', 'not held', 'held at the end']);
 /** Handed over: whoever releases it, from wherever, may. */
 let handedOver = new WeakSet<object>();
 /** What plain code outside of every task holds: completions, timers, tests. */
@@ -71,12 +75,14 @@ export function resetLockdep(): void {
   root = new Chain(null, null, false);
   reported.clear();
   lockdep.reports.length = 0;
+  lockdep.wrong = null;
   outside.length = 0;
   handedOver = new WeakSet();
 }
 
 /** What code outside of tasks holds belongs to an execution that is over. The graph stays. */
 export function restartLockdep(): void {
+  lockdep.wrong = null;
   outside.length = 0;
   handedOver = new WeakSet();
 }
@@ -91,7 +97,7 @@ export function isolateLockdep(): () => void {
   return () => {
     resetLockdep();
     ({ graph, root, handedOver } = before);
-    for (const key of before.keys) reported.add(key);
+    for (const [key, text] of before.keys) reported.set(key, text);
     outside.push(...before.outside);
     lockdep.reports.push(...options.reports);
     Object.assign(lockdep, { throws: options.throws, declaredOnly: options.declaredOnly });
@@ -130,15 +136,19 @@ function witness(): Witness {
 
 function report(kind: ReportKind, classes: readonly string[], text: string): void {
   const key = `${kind}: ${classes.join(' ')}`;
-  if (!reported.has(key)) {
-    reported.add(key);
-    lockdep.reports.push({ kind, classes, text });
+  let known = reported.get(key);
+  if (known === undefined) {
+    known = { kind, classes, text };
+    reported.set(key, known);
+    lockdep.reports.push(known);
   }
+  if (FACTS.has(kind)) lockdep.wrong ??= known;
   assert(!lockdep.throws, `lockdep: ${kind}\n${text}`);
 }
 const reportHeld = (kind: ReportKind, classes: readonly string[], what: string): void => {
-  if (!lockdep.throws && reported.has(`${kind}: ${classes.join(' ')}`)) return; // Spares a stack.
-  report(kind, classes, plainText(what, heldNow(), witness()));
+  const known = lockdep.throws ? undefined : reported.get(`${kind}: ${classes.join(' ')}`);
+  if (known === undefined) report(kind, classes, plainText(what, heldNow(), witness()));
+  else if (FACTS.has(kind)) lockdep.wrong ??= known; // Spares a stack.
 };
 
 /** Judge a lock that is about to be taken or waited for. */

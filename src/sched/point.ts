@@ -42,17 +42,21 @@ export const TRYRDLOCK = 17;
 /** Plain accesses: no scheduling points, and a data race where nothing orders two of them. */
 export const GET = 18;
 export const SET = 19;
+/** Copies from and to memory of the user, and bringing a page of it in. */
+export const USER_READ = 20;
+export const USER_WRITE = 21;
+export const FAULT = 22;
 
 // prettier-ignore
 export const kindNames = [
   'read', 'write', 'lock', 'unlock', 'rdlock', 'rdunlock', 'trylock', 'wrqueue', 'prep', 'sched',
   'wake', 'choose', 'start', 'dev-write', 'dev-flush', 'downgrade', 'trylock-failed',
-  'tryrdlock', 'get', 'set',
+  'tryrdlock', 'get', 'set', 'user-read', 'user-write', 'fault-in',
 ] as const;
 
 export const KIND_BITS = 5;
 const KIND_MASK = (1 << KIND_BITS) - 1;
-const READ_LIKE = [READ, RDLOCK, RDUNLOCK, TRYRDLOCK, DEV_WRITE, GET].reduce(
+const READ_LIKE = [READ, RDLOCK, RDUNLOCK, TRYRDLOCK, DEV_WRITE, GET, USER_READ].reduce(
   (m, k) => m | (1 << k),
   0,
 );

@@ -2,6 +2,7 @@
  * stat(2), statfs(2): what is known of an inode, and of its file system.
  * @source fs/stat.c:generic_fillattr(), statx(2)
  */
+import { fallsShort, wentFast } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import type { Dentry } from './dcache.ts';
 import { type Inode, S_APPEND, S_ENCRYPTED, S_IMMUTABLE, S_VERITY } from './inode.ts';
@@ -46,11 +47,12 @@ export function genericFillattr(inode: Inode): Kstat {
 
 /** vfsGetattr() where the file system has nothing to add that needs a sleep; else null. */
 export function vfsGetattrNowait(inode: Inode): Kstat | null {
+  if (CHECKED && fallsShort('vfs.getattrNowait')) return null;
   const { getattr, getattrNowait } = inode.iops;
-  if (!getattr) return genericFillattr(inode);
-  if (!getattrNowait) return null;
+  if (getattr && !getattrNowait) return null;
+  if (CHECKED) wentFast('vfs.getattrNowait');
   const stat = genericFillattr(inode);
-  getattrNowait(inode, stat);
+  getattrNowait?.(inode, stat);
   return stat;
 }
 

@@ -14,6 +14,7 @@
 import { assert } from '../base/assert.ts';
 import { type Errno, errno } from '../base/errno.ts';
 import { type Name, NAME_MAX, PATH_MAX } from '../base/name.ts';
+import { fallsShort, wentFast } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import { touchAtime } from './atime.ts';
 import type { Cred } from './cred.ts';
@@ -117,8 +118,11 @@ export class Namei {
       const { inode } = dir;
       if (inode === null) return this.fail('ENOENT');
       if (!inode.isDir) return this.fail('ENOTDIR');
+      if (CHECKED && fallsShort('vfs.permissionNowait')) return NEED_ACL;
       const answer = permissionNowait(this.cred, inode, MAY_EXEC);
       if (answer !== ALLOWED) return answer === DENIED ? this.fail('EACCES') : NEED_ACL;
+
+      if (CHECKED) wentFast('vfs.permissionNowait');
 
       let end = rest.indexOf('/', at);
       if (end < 0) end = rest.length;
@@ -138,8 +142,9 @@ export class Namei {
       } else {
         // Only a name that is looked up can be too long: of a parent's last one nothing is said.
         if (end - at > NAME_MAX) return this.fail('ENAMETOOLONG');
-        const child = dPeek(dir, this.last);
+        const child = CHECKED && fallsShort('vfs.walk') ? null : dPeek(dir, this.last);
         if (!child) return NEED_NAME;
+        if (CHECKED) wentFast('vfs.walk');
         const covering = child.mounted ? mountRoot(child) : child;
         const found = covering.inode;
         if (found?.isLnk && (next > end || flags & LOOKUP_FOLLOW)) {
@@ -215,14 +220,24 @@ function mountRoot(dentry: Dentry): Dentry {
   return d;
 }
 
-const linkTarget = (inode: Inode, links: Links | undefined): Name | null =>
-  inode.iops.getLinkNowait?.(inode) ?? links?.get(inode) ?? null;
+function linkTarget(inode: Inode, links: Links | undefined): Name | null {
+  return links?.get(inode) ?? targetNowait(inode);
+}
+function targetNowait(inode: Inode): Name | null {
+  if (CHECKED && fallsShort('vfs.getLinkNowait')) return null;
+  const target = inode.iops.getLinkNowait?.(inode) ?? null;
+  if (CHECKED && target !== null) wentFast('vfs.getLinkNowait');
+  return target;
+}
 
 /** Target of a symlink. @throws EINVAL not a symlink */
 export function* readLink(inode: Inode): Op<Name> {
-  const { getLink, getLinkNowait } = inode.iops;
+  return (inode.isLnk ? targetNowait(inode) : null) ?? (yield* fetchLink(inode));
+}
+function* fetchLink(inode: Inode): Op<Name> {
+  const { getLink } = inode.iops;
   if (!inode.isLnk || !getLink) throw errno('EINVAL', { ino: inode.ino });
-  return getLinkNowait?.(inode) ?? (yield* getLink(inode));
+  return yield* getLink(inode);
 }
 
 /**
@@ -244,7 +259,7 @@ class Fetched {
     assert(inode !== null);
     this.held.push(dentry.hold());
     if (outcome === NEED_NAME) this.held.push(yield* lookupOne(dentry, last));
-    else if (outcome === NEED_LINK) this.links.set(inode, yield* readLink(inode));
+    else if (outcome === NEED_LINK) this.links.set(inode, yield* fetchLink(inode));
     else yield* getAcl(inode, 'access');
   }
 
@@ -310,7 +325,8 @@ export const isDeadDir = (dir: Inode): boolean => dir.nlink === 0;
 
 /** A name of a directory, positive or negative, with a reference. @context May sleep. */
 export function* lookupOne(parent: Dentry, name: Name): Op<Dentry> {
-  const cached = dLookup(parent, name);
+  const cached = CHECKED && fallsShort('vfs.lookupOne') ? null : dLookup(parent, name);
+  if (CHECKED && cached) wentFast('vfs.lookupOne');
   if (cached) return cached;
   const dir = parent.inode;
   assert(dir !== null);

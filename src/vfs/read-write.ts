@@ -8,6 +8,7 @@
  */
 import { errno } from '../base/errno.ts';
 import { trace } from '../base/trace.ts';
+import { fallsShort, wentFast } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
 import type { IovIter } from '../mm/iov-iter.ts';
 import { touchAtime } from './atime.ts';
@@ -50,11 +51,13 @@ export function vfsReadNowait(file: File, iter: IovIter, pos: number): number {
   const { inode } = file;
   const want = iter.count;
   if (want === 0) return 0;
+  if (CHECKED && fallsShort('vfs.readNowait')) return -1;
   const done = inode.fops.readNowait?.(file, iter, pos) ?? 0;
   if (done < want && pos + done < inode.size) return -1;
   // At the end: only a regular file's size is the end of what can be read.
   if (done < want && !(inode.isReg && inode.fops.readNowait)) return -1;
   accessed(file);
+  if (CHECKED) wentFast('vfs.readNowait');
   return done;
 }
 

@@ -61,7 +61,8 @@ for (const [form, args] of FORMS) {
 
 const STEPS = `
 def put(name, size):
-    f = os.open(name, os.O_CREAT | os.O_RDWR); os.write(f, name[:1].encode() * size); os.fsync(f); os.close(f)
+    f = os.open(name, os.O_CREAT | os.O_RDWR)
+    os.write(f, name[:1].encode() * size); os.fsync(f); os.close(f)
 put('a', 100); put('b', 3000)
 for name in 'cdefg': put(name, 2000)
 `;

@@ -34,7 +34,8 @@ def rel(): return r.choice(dirs) + '/' + r.choice('abcdefghij') + str(r.randrang
 def data(p, write):
     f = os.open(p, os.O_CREAT | os.O_RDWR); write(f); os.fsync(f); os.close(f)
 def sparse(f):
-    for k in range(r.randrange(1, 30)): os.pwrite(f, bytes([k]) * r.randrange(1, 1500), r.randrange(60) * 4096)
+    for k in range(r.randrange(1, 30)):
+        os.pwrite(f, bytes([k]) * r.randrange(1, 1500), r.randrange(60) * 4096)
 def fresh(p):
     try: os.unlink(p)
     except FileNotFoundError: pass
@@ -44,13 +45,14 @@ def mkdir():
 def rmdir():
     d = r.choice(dirs[1:] or ['.']); os.rmdir(d); dirs.remove(d)
 def punch():
-    subprocess.run(['fallocate', '-p', '-o', str(r.randrange(20) * 1024), '-l', '3072', rel()], stderr=subprocess.DEVNULL)
+    where = ['-o', str(r.randrange(20) * 1024), '-l', '3072']
+    subprocess.run(['fallocate', '-p', *where, rel()], stderr=subprocess.DEVNULL)
 held = []
 OPS = [
     lambda: data(rel(), lambda f: os.write(f, bytes([r.randrange(256)]) * r.randrange(1, 20000))),
     lambda: data(rel(), lambda f: (os.lseek(f, 0, 2), os.write(f, b'+' * r.randrange(1, 9000)))),
     lambda: data(rel(), sparse),
-    lambda: data(rel(), lambda f: os.posix_fallocate(f, r.randrange(20) * 1024, r.randrange(1, 40) * 1024)),
+    lambda: data(rel(), lambda f: os.posix_fallocate(f, r.randrange(20480), r.randrange(1, 40960))),
     lambda: os.truncate(rel(), r.randrange(30000)),
     lambda: os.link(rel(), rel()), lambda: os.unlink(rel()), lambda: os.rename(rel(), rel()),
     lambda: fresh(rel()), lambda: held.append(os.open(rel(), os.O_RDWR)), mkdir, rmdir, punch,

@@ -82,7 +82,7 @@ function run(
   const file = new FileDevice(image, { readOnly: !repair });
   const progress = new Progress('checking', PHASES.length * 100);
   try {
-    const { driver, said } = recovered(file, repair, onProblem);
+    const { driver, said } = recovered(image, file, repair, onProblem);
     const device = new BlockDevice(driver);
     const scheduler = new Scheduler({ clock: new NodeClock() });
     const memory = new Memory(cacheSize, frameSize(scheduler, device));
@@ -98,10 +98,15 @@ function run(
 }
 
 /** The image to judge. One that cannot be recovered is judged as it is, which is said. */
-function recovered(file: BlockDriver, repair: boolean, onProblem: (p: Problem) => void): Recovered {
+function recovered(
+  image: string,
+  file: BlockDriver,
+  repair: boolean,
+  onProblem: (p: Problem) => void,
+): Recovered {
   try {
     if (!asksForRecovery(file)) return { driver: file, said: [] };
-    return repair ? { driver: file, said: recover(file) } : recoverInMemory(file);
+    return repair ? { driver: file, said: recover(file, image) } : recoverInMemory(file, image);
   } catch (e) {
     if (!(e instanceof FsError || isNodeError(e))) throw e;
     const text = `The journal cannot be replayed: ${e.message}.`;

@@ -5,6 +5,7 @@
  */
 import { corrupted, errno } from '../../base/errno.ts';
 import { type Lblk, lblk as toLblk, pblk } from '../../base/units.ts';
+import { fallsShort, wentFast } from '../../sched/mishap.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
@@ -28,9 +29,12 @@ const scratch = new MapRequest();
 
 /** The block if mapping and contents are in memory. @context Does not sleep. */
 export function ext4BreadNowait(inode: Ext4Inode, lblk: Lblk): BufferHead | null {
+  if (CHECKED && fallsShort('ext4.breadNowait')) return null;
   const map = scratch.ask(lblk, 1);
   if (ext4MapBlocksNowait(inode, map) <= 0 || (map.flags & MAP_UNWRITTEN) !== 0) return null;
-  return inode.sb.buffers.tryBread(pblk(map.pblk));
+  const bh = inode.sb.buffers.tryBread(pblk(map.pblk));
+  if (CHECKED && bh) wentFast('ext4.breadNowait');
+  return bh;
 }
 
 /**

@@ -70,6 +70,9 @@ function* findGoal(inode: Ext4Inode, lblk: number): Op<Pblk | null> {
   }
 }
 
+/** What is undone if the tree has no room: a table, so that a mistake can be put in its place. */
+export const failedInsert = { giveBack: ext4FreeBlocks };
+
 export interface CreatedBlocks {
   readonly pblk: Pblk;
   readonly len: number;
@@ -103,7 +106,7 @@ export function* ext4ExtCreateBlocks(
   try {
     yield* ext4ExtInsert(handle, inode, { lblk, len: got.len, pblk: got.pblk, unwritten });
   } catch (e) {
-    if (!implied) yield* ext4FreeBlocks(handle, inode, got.pblk, got.len);
+    if (!implied) yield* failedInsert.giveBack(handle, inode, got.pblk, got.len);
     throw e;
   }
   return got;

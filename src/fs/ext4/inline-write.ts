@@ -14,7 +14,7 @@ import { pageIndex } from '../../base/units.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { filemapGrabFolio, folioUnlock } from '../../mm/filemap.ts';
 import type { Folio } from '../../mm/folio.ts';
-import type { IovIter } from '../../mm/iov-iter.ts';
+import { copyFromUser, type IovIter } from '../../mm/iov-iter.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
 import { withHandle } from './ext4-jbd2.ts';
 import { withAllocRetry } from './freed-clusters.ts';
@@ -72,9 +72,10 @@ function* withInlineLocks<T>(
 export function* ext4InlineWrite(inode: Ext4Inode, iter: IovIter, pos: number): Op<number> {
   // Copied before any lock is held: the user's memory may fault (design decision 5).
   const bytes = new Uint8Array(iter.count);
-  const count = iter.copyFrom(bytes, 0, bytes.length);
+  const count = bytes.length;
+  yield* copyFromUser(iter, bytes);
   const written = yield* withInlineLocks(inode, function* (handle, folio): Op<boolean> {
-    return yield* store(handle, inode, folio, pos, bytes.subarray(0, count));
+    return yield* store(handle, inode, folio, pos, bytes);
   });
   if (written) return count;
   iter.revert(count);

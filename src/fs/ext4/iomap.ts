@@ -10,6 +10,7 @@
 import { errno } from '../../base/errno.ts';
 import { trace } from '../../base/trace.ts';
 import { shiftDown } from '../../base/units.ts';
+import { fallsShort, wentFast } from '../../sched/mishap.ts';
 import type { Op } from '../../sched/op.ts';
 import {
   type Iomap,
@@ -70,10 +71,12 @@ function setIomap(inode: Ext4Inode, iomap: Iomap, map: MapRequest): void {
 
 /** Map an existing range from memory, or not at all. */
 function beginNowait(inode: Ext4Inode, pos: number, length: number, iomap: Iomap): boolean {
+  if (CHECKED && fallsShort('ext4.beginNowait')) return false;
   if (inode.hasFlag(EXT4_INLINE_DATA_FL)) return false;
   const map = request(inode, pos, length);
   if (ext4MapBlocksNowait(inode, map) < 0) return false;
   setIomap(inode, iomap, map);
+  if (CHECKED) wentFast('ext4.beginNowait');
   return true;
 }
 

@@ -13,6 +13,7 @@ import { assert } from '../../base/assert.ts';
 import { corrupted, errno } from '../../base/errno.ts';
 import { trace } from '../../base/trace.ts';
 import { type Pblk, pblk as toPblk } from '../../base/units.ts';
+import { fallsShort, wentFast } from '../../sched/mishap.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import { EXT_MAX_BLOCKS } from './disk/extent.ts';
@@ -97,12 +98,16 @@ const wantsMore = (map: MapRequest, flags: number): boolean =>
  * something must be created. @context Does not sleep.
  */
 export function ext4MapBlocksNowait(inode: Ext4Inode, map: MapRequest, flags = 0): number {
+  if (CHECKED && fallsShort('ext4.mapBlocksNowait')) return -1;
   if (map.lblk >= mapLimit(inode)) return -1;
   const e = inode.es.lookup(map.lblk);
   if (!e) return -1;
   const asked = map.len;
   const got = fromStatus(inode, map, e);
-  if (!wantsMore(map, flags)) return got;
+  if (!wantsMore(map, flags)) {
+    if (CHECKED) wentFast('ext4.mapBlocksNowait');
+    return got;
+  }
   map.ask(map.lblk, asked);
   return -1;
 }

@@ -18,6 +18,7 @@ import { clearBits, findNextSet, findNextZero, setBits } from '../../base/bitmap
 import { corrupted, CorruptError, errno } from '../../base/errno.ts';
 import { mark } from '../../base/trace.ts';
 import { type Pblk, pblk } from '../../base/units.ts';
+import { mishap } from '../../sched/mishap.ts';
 import type { Op } from '../../sched/op.ts';
 import type { Handle } from '../../jbd2/handle.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
@@ -116,7 +117,7 @@ export function* ext4MbNewBlocks(
   const offset = ar.lblk % ratio;
   const want = Math.ceil((offset + ar.len) / ratio);
   const clusters = Math.min(want, allowance(sb, ar.metadata));
-  if (clusters < 1) throw errno('ENOSPC');
+  if (clusters < 1 || (CHECKED && mishap('no space') !== 0)) throw errno('ENOSPC');
   const goal = ar.goal ?? defaultGoal(ar);
   const run = yield* claim(handle, ar, goal, clusters);
   const start = groupFirstBlock(sb, run.group) + run.start * ratio;
