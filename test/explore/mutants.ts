@@ -1,5 +1,7 @@
 /** The search with a mistake in it: what the judge of the search must be able to see. */
+import { Detour } from '../../src/explore/detour.ts';
 import { Dpor, type DporMode } from '../../src/explore/dpor.ts';
+import type { Wait } from '../../src/sched/op.ts';
 import { FREE } from '../../src/explore/detour.ts';
 
 /** Operations that never happened are forgotten, so that one deadlock hides the next. */
@@ -21,6 +23,24 @@ class NoEarlierHolder extends Dpor {
   protected override overtake(_holder: number, at: number): number {
     return at;
   }
+}
+
+/** What the execution did later and independently is not part of a reversal. */
+class ShortSequence extends Dpor {
+  protected override readonly detour = new (class extends Detour {
+    override has(e: number): boolean {
+      return e <= this.at && super.has(e);
+    }
+  })(this.trace);
+}
+
+/** A task that sleeps stands for a sequence only if it moves in it. */
+class StrongInitials extends Dpor {
+  protected override readonly detour = new (class extends Detour {
+    override mayBegin(task: number, op: Wait, more: readonly Wait[] | null): boolean {
+      return super.mayBegin(task, op, more) && this.firstOf(task) >= 0;
+    }
+  })(this.trace);
 }
 
 /**
@@ -49,6 +69,8 @@ export const mutants: Record<string, [mode: DporMode, Of: typeof Dpor]> = {
   'no races of operations that are blocked for ever': ['optimal', NoRacesOfTheStuck],
   'no look whether a lock is free where it is asked for': ['optimal', NoBlocker],
   'no earlier holder is overtaken': ['optimal', NoEarlierHolder],
+  'the short reversal sequence': ['optimal', ShortSequence],
+  'initials instead of weak initials': ['optimal', StrongInitials],
   'backtrack sets with sleep sets': ['source', BacktrackSets],
   'a read is no race': ['optimal', BlindForReads],
 };

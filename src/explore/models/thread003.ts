@@ -34,45 +34,45 @@ interface Files {
   lost: boolean;
 }
 
-function* compareAndShare(f: Files): Steps {
+function* compareAndShare(f: Files, hands: Hands): Steps {
   let same = true;
   for (const [i, block] of [BLOCK_0, BLOCK_1].entries()) {
     yield read(block);
     same &&= f.source[i] === f.target[i];
   }
   if (!same) return;
-  // Reading both at once stands for: the blocks become shared, whatever is in them.
+  // Both at once become shared, whatever is in them.
   yield write(BLOCK_0);
-  yield write(BLOCK_1);
+  hands.touch(write(BLOCK_1));
   if (f.source.join() !== f.target.join()) f.lost = true;
 }
 
-type Dedupe = (f: Files) => Steps;
+type Dedupe = (f: Files, hands: Hands) => Steps;
 
-function* sharedLock(f: Files): Steps {
+function* sharedLock(f: Files, hands: Hands): Steps {
   yield rdlock(SOURCE);
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield rdunlock(SOURCE);
 }
-function* exclusiveLock(f: Files): Steps {
+function* exclusiveLock(f: Files, hands: Hands): Steps {
   yield lock(SOURCE);
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield unlock(SOURCE);
 }
-function* noFaults(f: Files): Steps {
+function* noFaults(f: Files, hands: Hands): Steps {
   yield lock(SOURCE);
   yield lock(MMAP);
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield unlock(MMAP);
   yield unlock(SOURCE);
 }
 /** Cleaning the pages takes the right to store away; the next store faults, and waits. */
-function* cleanPages(f: Files): Steps {
+function* cleanPages(f: Files, hands: Hands): Steps {
   yield lock(SOURCE);
   yield lock(MMAP);
   yield write(PTE);
   f.writable = false;
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield unlock(MMAP);
   yield unlock(SOURCE);
 }
@@ -112,7 +112,7 @@ const program = (dedupe: Dedupe): Program<Files> => ({
   },
   names: ['dedupe', 'direct write', 'store into the mapping'],
   init: () => ({ source: [1, 1], target: [1, 1], writable: true, lost: false }),
-  tasks: (f, hands) => [dedupe(f), directWrite(f), store(f, hands)],
+  tasks: (f, hands) => [dedupe(f, hands), directWrite(f), store(f, hands)],
   check: (f) => !f.lost || 'blocks become shared whose contents differ',
 });
 
