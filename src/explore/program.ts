@@ -111,7 +111,6 @@ export class ProgramSystem<S> implements System {
   depth = 0;
   readonly portable = true;
   readonly exact: boolean;
-  readonly portable = true;
   private readonly program: Program<S>;
   private tasks: Steps[] = [];
   private moving = -1;

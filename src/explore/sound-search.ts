@@ -1,13 +1,8 @@
 /**
- * The search that verdicts come from: Dpor, with what it takes for granted seen to.
- *
- *   Footprints are fixed. A turn of a real task may read a flag and then touch what the flag says;
- *   so each step is said to touch all that it was ever seen to touch (footprint.ts), and when a
- *   step is seen to touch more, the search begins anew.
- *
- *   Outcomes of choices are explored like an odometer, which wakeup trees do not allow: a sequence
- *   put there for one outcome is missing for the others. So where a step chooses, the search begins
- *   anew with source sets, which do allow it.
+ * The search that verdicts come from: Dpor, with what it takes for granted seen to, which is that
+ * footprints are fixed. A turn of a real task may read a flag and then touch what the flag says; so
+ * each step is said to touch all that it was ever seen to touch (footprint.ts), and when a step is
+ * seen to touch more, the search begins anew.
  */
 import type { Wait } from '../sched/op.ts';
 import { Dpor, type DporOptions } from './dpor.ts';
@@ -19,6 +14,7 @@ import {
   type Inspection,
   MAX_TASKS,
   NONE,
+  type Step,
   type System,
 } from './system.ts';
 
@@ -42,11 +38,11 @@ class Widened implements System {
   moves(task: number): void {
     this.announced = this.inner.pending(task);
   }
-  moved(task: number): void {
+  moved(task: number, choices: readonly number[]): void {
     const nth = this.taken[task]!++;
     const { inner } = this;
     const step =
-      inner.exact === true ? inner : this.footprints.of(inner, task, nth, this.announced);
+      inner.exact === true ? inner : this.footprints.of(inner, task, nth, this.announced, choices);
     this.op = step.op;
     this.more = step.more;
   }
@@ -55,6 +51,10 @@ class Widened implements System {
   }
   mayTouch(task: number): readonly Wait[] | null {
     return this.footprints.known(task, this.taken[task]!, this.inner.pending(task));
+  }
+  mayTouchWith(step: Step, nth: number): readonly Wait[] | null {
+    if (this.inner.exact === true) return step.more;
+    return this.footprints.suppose(step, step.task, nth, step.choices!);
   }
 
   start(chooser: Chooser): void {
@@ -98,7 +98,7 @@ export class SoundSearch implements Search {
   private inner: Dpor;
   private readonly options: DporOptions;
   private readonly widened: Widened;
-  private chose = false;
+  private chosen: number[] = [];
 
   /** @param system  the one that it will move */
   constructor(system: System, options: DporOptions = {}) {
@@ -122,33 +122,36 @@ export class SoundSearch implements Search {
 
   settled(): number {
     const task = this.inner.settled();
-    if (task >= 0) this.widened.moves(task);
+    if (task >= 0) this.moves(task);
     return task;
   }
 
   choose(_system: System, enabled: number): number {
     const task = this.inner.choose(this.widened, enabled);
-    if (task >= 0) this.widened.moves(task);
+    if (task >= 0) this.moves(task);
     return task;
+  }
+  private moves(task: number): void {
+    this.chosen = [];
+    this.widened.moves(task);
   }
 
   pick(below: number): number {
-    if (below > 1) this.chose = true;
-    return this.inner.pick(below);
+    const value = this.inner.pick(below);
+    this.chosen.push(value);
+    return value;
   }
 
   stepped(_system: System, task: number): void {
-    this.widened.moved(task);
+    this.widened.moved(task, this.chosen);
     this.inner.stepped(this.widened, task);
   }
 
   ended(): boolean {
-    const wanting = this.chose && this.inner.mode === 'optimal';
-    const anew = this.widened.haveGrown() || wanting;
+    const anew = this.widened.haveGrown();
     if (anew) {
       this.restarts++;
-      const mode = this.chose ? 'source' : this.inner.mode;
-      this.inner = new Dpor({ ...this.options, mode });
+      this.inner = new Dpor(this.options);
     }
     const more = anew || this.inner.ended(this.widened);
     this.widened.begin();

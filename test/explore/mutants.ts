@@ -1,7 +1,6 @@
 /** The search with a mistake in it: what the judge of the search must be able to see. */
 import { Detour } from '../../src/explore/detour.ts';
 import { Dpor, type DporMode } from '../../src/explore/dpor.ts';
-import type { Wait } from '../../src/sched/op.ts';
 import { FREE } from '../../src/explore/detour.ts';
 
 /** Operations that never happened are forgotten, so that one deadlock hides the next. */
@@ -37,8 +36,8 @@ class ShortSequence extends Dpor {
 /** A task that sleeps stands for a sequence only if it moves in it. */
 class StrongInitials extends Dpor {
   protected override readonly detour = new (class extends Detour {
-    override mayBegin(task: number, op: Wait, more: readonly Wait[] | null): boolean {
-      return super.mayBegin(task, op, more) && this.firstOf(task) >= 0;
+    override mayBegin(...next: Parameters<Detour['mayBegin']>): boolean {
+      return super.mayBegin(...next) && this.firstOf(next[0]) >= 0;
     }
   })(this.trace);
 }

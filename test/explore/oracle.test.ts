@@ -32,7 +32,7 @@ const mixes = {
 type Kind = keyof typeof mixes;
 const kinds = Object.keys(mixes) as Kind[];
 /** Footprints are fixed (a step that does several things depends on what a try-lock said). */
-const isPlain = (kind: Kind): boolean => !mixes[kind].several && !mixes[kind].choices;
+const isPlain = (kind: Kind): boolean => !mixes[kind].several;
 
 /** Programs of each kind, and above how many schedules one is left out. */
 const PROGRAMS = Math.ceil(1750 * effort);
