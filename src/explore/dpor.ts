@@ -335,7 +335,7 @@ export class Dpor implements Search {
   }
 
   /** Races of repeated steps, with another end of the execution behind them. */
-  private reopen(): void {
+  protected reopen(): void {
     const { open } = this;
     while (open.length > 0 && open.at(-3)! >= this.from) open.length -= 3;
     let left = 0;
@@ -353,7 +353,7 @@ export class Dpor implements Search {
   }
 
   /** What steps did not choose has to be tried in their place. */
-  private otherOutcomes(system: System): void {
+  protected otherOutcomes(system: System): void {
     const { trace, openChoices } = this;
     this.openChoices = openChoices.filter(({ at }) => at < this.from);
     for (const open of this.openChoices) {

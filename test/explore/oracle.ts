@@ -125,8 +125,30 @@ export function see(system: System, search: Search, limit: number): Seen | null 
   return { traces, twice, executions };
 }
 
-export const bruteForce = <S>(program: Program<S>, limit: number): Traces | null =>
-  see(new ProgramSystem(program), new Dfs(), limit)?.traces ?? null;
+/** At most so many choices of an execution are other than 0. */
+class Thrifty extends Dfs {
+  private readonly faults: number;
+  private spent = 0;
+  constructor(faults: number) {
+    super();
+    this.faults = faults;
+  }
+  override pick(below: number): number {
+    const value = super.pick(this.spent < this.faults ? below : 1);
+    if (value !== 0) this.spent++;
+    return value;
+  }
+  override ended(system: System): boolean {
+    this.spent = 0;
+    return super.ended(system);
+  }
+}
+
+export const bruteForce = <S>(
+  program: Program<S>,
+  limit: number,
+  faults = Infinity,
+): Traces | null => see(new ProgramSystem(program), new Thrifty(faults), limit)?.traces ?? null;
 
 /** What a search has to answer for. */
 export interface Report {
@@ -145,9 +167,9 @@ export interface Report {
 /** What is judged: a search, for a system. */
 export type Engine = (system: System) => Search & { readonly infeasible: number };
 export const sound =
-  (mode: DporMode): Engine =>
+  (mode: DporMode, faults = Infinity): Engine =>
   (system) =>
-    new SoundSearch(system, { mode });
+    new SoundSearch(system, { mode, faults });
 
 /** Hold a search against the truth. */
 export function judge<S>(program: Program<S>, truth: Traces, engine: Engine): Report {

@@ -139,6 +139,8 @@ export interface Mix {
   /** Which objects a step touches depends on what it reads in that step. */
   readonly dependent: boolean;
   readonly choices: boolean;
+  /** Choices are frequent, and at most so many of an execution are other than 0. */
+  readonly faults?: number;
   readonly spawns: boolean;
 }
 
@@ -194,7 +196,8 @@ class Grammar {
     if (mix.dependent && random.chance(0.2)) {
       words.push(['odd', 1], ['and-write', this.aVariable()]);
     }
-    if (mix.choices && random.chance(0.2)) words.push(['pick', 2 + random.below(2)]);
+    if (mix.choices && random.chance(mix.faults === undefined ? 0.2 : 0.5))
+      words.push(['pick', 2 + random.below(2)]);
     if (mix.choices && mix.dependent && random.chance(0.2)) {
       words.push(['pick', 2], ['and-write-of', this.aVariable(), this.aVariable()]);
     }
