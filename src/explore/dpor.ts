@@ -108,6 +108,8 @@ export class Dpor implements Search {
   private readonly below: number[] = [];
   /** Choices of this execution that were not 0. */
   private spent = 0;
+  /** By depth: of those before it. */
+  private readonly spentAt: number[] = [0];
   /** Steps taken in this execution, and how many of them are a repetition. */
   protected at = 0;
   private from = 0;
@@ -199,7 +201,7 @@ export class Dpor implements Search {
   }
 
   /** The task that moved last if it may, for fewer switches; else the first. */
-  private anybody(among: number): number {
+  protected anybody(among: number): number {
     if (among === 0) return ABANDON;
     const last = this.at > 0 ? this.trace.task[this.at - 1]! : 0;
     return has(among, last) ? last : lowest(among);
@@ -254,6 +256,7 @@ export class Dpor implements Search {
     this.offered[d] = chose ? this.below.slice() : null;
     this.sleep[d + 1] = this.stillAsleep(d);
     this.done[d + 1] = 0;
+    this.spentAt[d + 1] = this.spent;
     this.asleep[d + 1] = this.outcomesAsleep(d);
     this.tried[d + 1] = null;
     this.wanted[d + 1] = 0;
@@ -362,16 +365,11 @@ export class Dpor implements Search {
     for (let at = this.from; at < trace.length; at++) {
       const [choices, below] = [trace.choices[at]!, this.offered[at]!];
       if (choices === null || below === null) continue;
-      for (const other of alternatives(choices, below, this.faults - this.spentBefore(at))) {
+      for (const other of alternatives(choices, below, this.faults - this.spentAt[at]!)) {
         const until = this.branch(system, at, other);
         if (until > at) this.openChoices.push({ at, choices: other, until });
       }
     }
-  }
-  private spentBefore(d: number): number {
-    let n = 0;
-    for (let e = 0; this.faults !== Infinity && e < d; e++) n += faultsIn(this.trace.choices[e]!);
-    return n;
   }
 
   /**
@@ -381,7 +379,7 @@ export class Dpor implements Search {
   private branch(system: System, i: number, choices: Choices): number {
     const { trace, detour } = this;
     const [task, op, more] = [trace.task[i]!, trace.op[i]!, trace.more[i]!];
-    const left = this.faults - this.spentBefore(i) - faultsIn(choices);
+    const left = this.faults - this.spentAt[i]! - faultsIn(choices);
     if (allAmong(this.explored(i), task, choices, left)) return i;
     const touched = system.mayTouchWith?.({ task, op, more, choices }, trace.nth[i]! - 1) ?? more;
     detour.begin(i, trace.pretendInstead(i, choices, touched));
@@ -425,8 +423,11 @@ export class Dpor implements Search {
     const initials = this.detour.initials();
     assert(initials !== 0, 'a sequence has a first step');
     if (((this.wanted[i]! | this.sleep[i]! | this.done[i]!) & initials) !== 0) return;
-    const t = this.trace.task[at]!;
-    this.wanted[i]! |= has(initials, t) ? 1 << t : initials & -initials;
+    this.wanted[i]! |= 1 << this.firstStep(initials, this.trace.task[at]!);
+  }
+  /** Any of the initials will do; how much is begun in vain depends on it. */
+  protected firstStep(initials: number, later: number): number {
+    return has(initials, later) ? later : lowest(initials);
   }
 
   /**
@@ -458,7 +459,7 @@ export class Dpor implements Search {
     );
     if (hit?.children.length === 0 && this.isSettled(hit)) return detour.until;
     const needed = detour.list(steps);
-    const left = this.faults - this.spentBefore(i);
+    const left = this.faults - this.spentAt[i]!;
     return insertSequence(list, trace, steps, detour.length, needed, this.missing, left);
   }
   /** Does it leave no choice open that the detour makes? */

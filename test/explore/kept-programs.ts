@@ -118,7 +118,6 @@ export const kept: Record<string, Script> = {
       [['write', 8]],
     ],
   },
-
   'who comes first may touch something else when it comes later': {
     touches: true,
     tasks: [
@@ -135,6 +134,31 @@ export const kept: Record<string, Script> = {
         ['lock', 0],
         ['write', 8],
       ],
+    ],
+  },
+  'what a step touches that follows another is not what it touches when it comes first': {
+    touches: true,
+    tasks: [
+      [
+        ['read', 10],
+        ['and-write-of', 9, 10],
+      ],
+      [
+        ['lock', 1],
+        ['write', 10],
+      ],
+      [['read', 9]],
+    ],
+  },
+  'of an outcome that was never seen it is not known what it touches': {
+    touches: true,
+    tasks: [
+      [
+        ['write', 8],
+        ['pick', 2],
+        ['and-write-of', 8, 9],
+      ],
+      [['write', 9]],
     ],
   },
 };
