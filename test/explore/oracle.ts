@@ -19,16 +19,23 @@ import type { Wait } from '../../src/sched/op.ts';
 /** Names of traces, each with how it ended. */
 export type Traces = Map<string, string>;
 
-const OBJECTS = 64;
+/** Of programs; tasks of the scheduler have more of everything. */
+const PROGRAM = { objects: 64, steps: 200 };
+export const TASKS = { objects: 1 << 15, steps: 20_000 };
 
 /** The trace of the execution that goes on, computed from the footprints alone. */
 class Foata {
   private readonly ofTask = new Int32Array(32);
-  private readonly written = new Int32Array(OBJECTS);
-  private readonly read = new Int32Array(OBJECTS);
+  private readonly written: Int32Array;
+  private readonly read: Int32Array;
   private readonly parts: number[] = [];
   private readonly made = new Int32Array(32);
   private choices = 1;
+
+  constructor(objects: number) {
+    this.written = new Int32Array(objects);
+    this.read = new Int32Array(objects);
+  }
 
   start(): void {
     for (const a of [this.ofTask, this.written, this.read, this.made]) a.fill(0);
@@ -66,10 +73,11 @@ class Foata {
 
 /** Passes everything on to a search, and names what happens. */
 class Named implements Search {
-  readonly foata = new Foata();
+  readonly foata: Foata;
   private readonly search: Search;
-  constructor(search: Search) {
+  constructor(search: Search, objects: number) {
     this.search = search;
+    this.foata = new Foata(objects);
   }
   get exhaustive(): boolean {
     return this.search.exhaustive;
@@ -94,8 +102,6 @@ class Named implements Search {
   }
 }
 
-const STEPS = 200;
-
 export interface Seen {
   readonly traces: Traces;
   /** Traces that came more than once. */
@@ -104,14 +110,19 @@ export interface Seen {
 }
 
 /** Everything a search shows of a program; null: it is not done after so many executions. */
-export function see(system: System, search: Search, limit: number): Seen | null {
-  const named = new Named(search);
+export function see(
+  system: System,
+  search: Search,
+  limit: number,
+  { objects, steps } = PROGRAM,
+): Seen | null {
+  const named = new Named(search, objects);
   const traces: Traces = new Map();
   let [twice, executions, restarts] = [0, 0, 0];
   do {
     if (executions++ === limit) return null;
     named.foata.start();
-    const end = runOnce(system, named, STEPS);
+    const end = runOnce(system, named, steps);
     if (search instanceof SoundSearch && search.restarts > restarts) {
       restarts = search.restarts;
       traces.clear();
@@ -126,7 +137,7 @@ export function see(system: System, search: Search, limit: number): Seen | null 
 }
 
 /** At most so many choices of an execution are other than 0. */
-class Thrifty extends Dfs {
+export class Thrifty extends Dfs {
   private readonly faults: number;
   private spent = 0;
   constructor(faults: number) {
