@@ -381,7 +381,7 @@ export class Dpor implements Search {
     const [task, op, more] = [trace.task[i]!, trace.op[i]!, trace.more[i]!];
     const left = this.faults - this.spentAt[i]! - faultsIn(choices);
     if (allAmong(this.explored(i), task, choices, left)) return i;
-    const touched = system.mayTouchWith?.({ task, op, more, choices }, trace.nth[i]! - 1) ?? more;
+    const touched = system.mayTouchWith?.(i, { task, op, more, choices }) ?? more;
     detour.begin(i, trace.pretendInstead(i, choices, touched));
     return detour.dropFaults() ? this.addToTree(i) : i;
   }

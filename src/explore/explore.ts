@@ -37,24 +37,9 @@ export interface ExploreOptions {
   readonly progress?: (executions: number) => boolean;
 }
 
-/** What a verdict stands for, so that nobody reads more into it. */
-export interface Claim {
-  /** Up to the order of independent steps; where not all have been seen, `holds` is never said. */
-  readonly schedules: 'all' | 'some';
-  /** Of executions with at most so many choices other than the ordinary; null: with any number. */
-  readonly faults: number | null;
-  /**
-   * Is each execution a behaviour of its own? Tasks of the scheduler do not say beforehand all that
-   * a turn may touch, so that executions are no fewer than behaviours, but may be more.
-   */
-  readonly once: boolean;
-  readonly memory: 'sequentially consistent';
-}
-
 export interface Verdict extends Tallied {
   readonly id: string;
   readonly variant: string | null;
-  readonly claim: Claim;
   /** What lockdep had to say, over all executions, and what became of it. */
   readonly targets: readonly Target[];
 }
@@ -93,13 +78,7 @@ export function exploreSystem(
   }
   const complete = search.exhaustive;
   if (!complete) reachTargets(system, targets, tally, options);
-  const claim: Claim = {
-    schedules: complete ? 'all' : 'some',
-    faults: faults === Infinity ? null : faults,
-    once: system.exact === true,
-    memory: 'sequentially consistent',
-  };
-  return { ...tally.result(complete), claim, targets: targets.verdict(complete) };
+  return { ...tally.result(complete, system, faults), targets: targets.verdict(complete) };
 }
 
 /** What lockdep has said and nobody has confirmed: a search of its own for each. */

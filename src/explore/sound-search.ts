@@ -12,7 +12,6 @@ import {
   type Chooser,
   type Failure,
   type Inspection,
-  MAX_TASKS,
   NONE,
   type Step,
   type System,
@@ -24,8 +23,8 @@ class Widened implements System {
   more: readonly Wait[] | null = null;
   private readonly inner: System;
   private readonly footprints = new Footprints();
-  private readonly taken = new Int32Array(MAX_TASKS + 1);
-  private announced: Wait = NONE;
+  /** Numbers of the steps of this execution, the one that is being taken last. */
+  private readonly steps: number[] = [];
 
   constructor(inner: System) {
     this.inner = inner;
@@ -33,28 +32,29 @@ class Widened implements System {
 
   /** Another execution begins. */
   begin(): void {
-    this.taken.fill(0);
+    this.footprints.begin();
+    this.steps.length = 0;
   }
   moves(task: number): void {
-    this.announced = this.inner.pending(task);
+    if (this.inner.exact === true) return;
+    this.steps.push(this.footprints.next(task, this.inner.pending(task)));
   }
   moved(task: number, choices: readonly number[]): void {
-    const nth = this.taken[task]!++;
-    const { inner } = this;
-    const step =
-      inner.exact === true ? inner : this.footprints.of(inner, task, nth, this.announced, choices);
-    this.op = step.op;
-    this.more = step.more;
+    const { inner, footprints } = this;
+    const did =
+      inner.exact === true ? inner : footprints.of(inner, task, this.steps.at(-1)!, choices);
+    this.op = did.op;
+    this.more = did.more;
   }
   haveGrown(): boolean {
     return this.footprints.haveGrown();
   }
   mayTouch(task: number): readonly Wait[] | null {
-    return this.footprints.known(task, this.taken[task]!, this.inner.pending(task));
+    return this.footprints.known(this.footprints.next(task, this.inner.pending(task)));
   }
-  mayTouchWith(step: Step, nth: number): readonly Wait[] | null {
+  mayTouchWith(i: number, step: Step): readonly Wait[] | null {
     if (this.inner.exact === true) return step.more;
-    return this.footprints.suppose(step, step.task, nth, step.choices!);
+    return this.footprints.suppose(this.steps[i]!, step, step.choices!);
   }
 
   start(chooser: Chooser): void {
@@ -92,9 +92,21 @@ class Widened implements System {
   }
 }
 
+/**
+ * What is explored after a footprint has grown is worth nothing, but that it may see others grow,
+ * which saves going round for each: so many executions at least, and so many times as many as it
+ * took to see the first.
+ */
+const PATIENCE = 32;
+const MORE = 4;
+
 export class SoundSearch implements Search {
   /** How often it began anew: what came before does not count. */
   restarts = 0;
+  /** Since it last did. */
+  private executions = 0;
+  /** It has to, and will after so many executions. */
+  private until: number | null = null;
   private inner: Dpor;
   private readonly options: DporOptions;
   private readonly widened: Widened;
@@ -148,13 +160,15 @@ export class SoundSearch implements Search {
   }
 
   ended(): boolean {
-    const anew = this.widened.haveGrown();
-    if (anew) {
-      this.restarts++;
-      this.inner = new Dpor(this.options);
-    }
-    const more = anew || this.inner.ended(this.widened);
+    this.executions++;
+    if (this.widened.haveGrown()) this.until ??= Math.max(PATIENCE, this.executions * MORE);
+    const more = this.inner.ended(this.widened);
     this.widened.begin();
-    return more;
+    if (this.until === null || (more && this.executions < this.until)) return more;
+    this.restarts++;
+    this.inner = new Dpor(this.options);
+    this.executions = 0;
+    this.until = null;
+    return true;
   }
 }

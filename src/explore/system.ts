@@ -64,11 +64,8 @@ export interface System {
   pending(task: number): Wait;
   /** What else that may touch, as far as is known. */
   mayTouch?(task: number): readonly Wait[] | null;
-  /**
-   * What else a step may touch that was taken with other choices, if it begins with these, as far as
-   * is known. @param nth  how many steps the task has taken before
-   */
-  mayTouchWith?(step: Step, nth: number): readonly Wait[] | null;
+  /** What else step `i` of this execution may touch with these choices, as far as is known. */
+  mayTouchWith?(i: number, step: Step): readonly Wait[] | null;
   step(task: number): void;
   /** The last step's footprint. */
   readonly op: Wait;

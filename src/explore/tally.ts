@@ -4,7 +4,22 @@ import { scheduleOf, type Schedule } from './schedule.ts';
 import type { SoundSearch } from './sound-search.ts';
 import type { Failure, System } from './system.ts';
 
+/** What a verdict stands for, so that nobody reads more into it. */
+export interface Claim {
+  /** Up to the order of independent steps; where not all have been seen, `holds` is never said. */
+  readonly schedules: 'all' | 'some';
+  /** Of executions with at most so many choices other than the ordinary; null: with any number. */
+  readonly faults: number | null;
+  /**
+   * Is each execution a behaviour of its own? Tasks of the scheduler do not say beforehand all that
+   * a turn may touch, so that executions are no fewer than behaviours, but may be more.
+   */
+  readonly once: boolean;
+  readonly memory: 'sequentially consistent';
+}
+
 export interface Tallied {
+  readonly claim: Claim;
   readonly verdict: 'holds' | 'violated' | 'limit';
   readonly complete: boolean;
   readonly executions: number;
@@ -45,9 +60,16 @@ export class Tally {
     this.first ??= { failure, schedule };
   }
 
-  result(complete: boolean): Tallied {
+  /** @param faults  so many choices of an execution were allowed to be other than 0 */
+  result(complete: boolean, system: System, faults: number): Tallied {
     const { first } = this;
     return {
+      claim: {
+        schedules: complete ? 'all' : 'some',
+        faults: faults === Infinity ? null : faults,
+        once: system.exact === true,
+        memory: 'sequentially consistent',
+      },
       verdict: first !== null ? 'violated' : complete ? 'holds' : 'limit',
       complete,
       executions: this.executions,

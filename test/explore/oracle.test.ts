@@ -45,7 +45,7 @@ const faultsOf = (kind: Kind): number | undefined => (mixes[kind] as Mix).faults
 const isPlain = (kind: Kind): boolean => !mixes[kind].several;
 
 /** Programs of each kind, and above how many schedules one is left out. */
-const PROGRAMS = Math.ceil(1250 * effort);
+const PROGRAMS = Math.ceil(1120 * effort);
 const SCHEDULES = 600;
 
 interface Case {
