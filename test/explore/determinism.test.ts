@@ -3,11 +3,13 @@
  * and a scenario with hidden state of each kind, and those without.
  */
 import { describe, expect, test } from 'vitest';
-import { findDifference } from '../../src/explore/determinism.ts';
+import { findDifference, findRepeatedDifference } from '../../src/explore/determinism.ts';
+import { Dfs } from '../../src/explore/dfs.ts';
 import { type Program, ProgramSystem, read, type Steps, write } from '../../src/explore/program.ts';
+import { SoundSearch } from '../../src/explore/sound-search.ts';
 import { TaskSystem } from '../../src/explore/task-system.ts';
 import { withSystem } from '../../src/explore/with-system.ts';
-import { ext4Scenarios } from '../../src/scenarios/registry.ts';
+import { scenarios } from '../../src/scenarios/registry.ts';
 import { Cell } from '../../src/sched/cell.ts';
 import type { Op } from '../../src/sched/op.ts';
 import * as p from './programs.ts';
@@ -115,6 +117,67 @@ test('tasks of the scheduler are compared likewise', () => {
   }
 });
 
-test.each(ext4Scenarios)('$id does the same every time', (scenario) => {
-  expect(withSystem(scenario, {}, (system) => findDifference(system, 20))).toBeNull();
+/** A new one in the registry is looked at by itself, with each of its mistakes. */
+describe.each(
+  scenarios.flatMap((scenario) =>
+    [undefined, ...Object.keys(scenario.variants ?? {})].map((variant) => ({
+      id: scenario.id,
+      variant: variant ?? 'as it is',
+      scenario,
+      options: variant === undefined ? {} : { variant },
+    })),
+  ),
+)('$id, $variant', ({ scenario, options }) => {
+  test('random schedules, each run twice', { timeout: 30_000 }, () => {
+    expect(withSystem(scenario, options, (system) => findDifference(system, 20))).toBeNull();
+  });
+
+  test.each(['optimal', 'source'] as const)(
+    'each beginning that the search repeats: %s',
+    { timeout: 30_000 },
+    (mode) => {
+      const difference = withSystem(scenario, options, (system) => {
+        const search = new SoundSearch(system, { mode, faults: scenario.faults ?? 1 });
+        return findRepeatedDifference(system, search, 60);
+      });
+      expect(difference).toBeNull();
+    },
+  );
+});
+
+test('what a search repeats is compared: what is done besides, and who could move', () => {
+  const hidden = (touch: boolean): Program => {
+    let runs = 0;
+    return {
+      touches: true,
+      init: () => runs++,
+      tasks: (_s, hands) => [
+        (function* (): Steps {
+          yield read(0);
+          if (touch && runs === 2) hands.touch(read(5));
+          yield write(touch || runs < 2 ? 1 : 2);
+        })(),
+        (function* (): Steps {
+          yield write(1);
+        })(),
+        (function* (): Steps {
+          yield write(2);
+        })(),
+      ],
+    };
+  };
+  const difference = (touch: boolean) => {
+    const system = new ProgramSystem(hidden(touch));
+    return findRepeatedDifference(system, new Dfs(), 3);
+  };
+  expect(difference(true)).toMatchObject({
+    step: 0,
+    was: 'T0 read(#0)',
+    is: 'T0 read(#0) read(#5)',
+  });
+  expect(difference(false)).toMatchObject({
+    step: 1,
+    was: 'T0 write(#1),T1 write(#1),T2 write(#2)',
+    is: 'T0 write(#2),T1 write(#1),T2 write(#2)',
+  });
 });
