@@ -169,11 +169,8 @@ export class Detour {
     // A task cannot come before the step that makes it.
     const maker = first < 0 ? -1 : trace.before[first]!;
     if (maker > this.from && this.has(maker)) return this.wokenBy(maker);
-    if (first >= 0) {
-      const here = trace.choices[first]!;
-      const same = sleeps ? beginsWith(here, choices) : agree(here, choices);
-      if (!same) return this.wokenBy(first);
-    } else if (this.isTooMuch(choices)) return this.wokenBy(this.newestFault());
+    const obstacle = this.otherOutcome(first, choices, sleeps);
+    if (obstacle >= 0) return this.wokenBy(obstacle);
     const until = first < 0 || first === at ? LAST : first;
     if (until === LAST && trace.task[at] !== task) {
       if (footprintsClash(op, more, trace.op[at]!, trace.more[at]!)) return this.wokenBy(at);
@@ -185,10 +182,19 @@ export class Detour {
     return true;
   }
 
-  /** Would so many faults more be too many? */
-  private isTooMuch(choices: Choices | null): boolean {
-    const more = this.faults === Infinity ? 0 : faultsIn(choices);
-    return more > 0 && this.faultsWithin() + more > this.faults;
+  /**
+   * The step that keeps an outcome from coming first: the task's own, with another; or, of a task
+   * that has none here, a fault together with which it would be one too many. -1: none.
+   */
+  private otherOutcome(first: number, choices: Choices | null, sleeps: boolean): number {
+    if (first >= 0) {
+      const here = this.trace.choices[first]!;
+      if (here === null && choices === null) return -1;
+      return (sleeps ? beginsWith(here, choices) : agree(here, choices)) ? -1 : first;
+    }
+    if (choices === null || this.faults === Infinity) return -1;
+    const more = faultsIn(choices);
+    return more > 0 && this.faultsWithin() + more > this.faults ? this.newestFault() : -1;
   }
   /** Of what comes before it, too. */
   private faultsWithin(): number {

@@ -379,11 +379,19 @@ export class Dpor implements Search {
   private branch(system: System, i: number, choices: Choices): number {
     const { trace, detour } = this;
     const [task, op, more] = [trace.task[i]!, trace.op[i]!, trace.more[i]!];
-    const left = this.faults - this.spentAt[i]! - faultsIn(choices);
-    if (allAmong(this.explored(i), task, choices, left)) return i;
     const touched = system.mayTouchWith?.(i, { task, op, more, choices }) ?? more;
     detour.begin(i, trace.pretendInstead(i, choices, touched));
-    return detour.dropFaults() ? this.addToTree(i) : i;
+    if (!detour.dropFaults()) return i;
+    // Of what begins so every outcome may have been tried, and none of them is all of it.
+    const left = this.faults - this.spentAt[i]! - faultsIn(choices);
+    if (allAmong(this.explored(i), task, choices, left)) {
+      const those = this.explored(i).filter(
+        (o) => o.task === task && beginsWith(o.choices, choices),
+      );
+      const all = those.flatMap((o) => [o.op, ...(o.more ?? [])]);
+      if (detour.mayBegin(task, op, all, choices, true)) return detour.until;
+    }
+    return this.addToTree(i);
   }
 
   private room(): void {
@@ -443,6 +451,8 @@ export class Dpor implements Search {
       if (detour.until <= detour.at) return detour.until;
       known = known < 0 ? detour.until : Math.min(known, detour.until);
     }
+    if (this.asleep[i] === null && this.tried[i] === null)
+      return known >= 0 ? known : this.plant(i);
     for (const { task, op, more, choices } of this.explored(i)) {
       if (!detour.mayBegin(task, op, more, choices, true)) continue;
       known = known < 0 ? detour.until : Math.min(known, detour.until);

@@ -150,6 +150,39 @@ export const kept: Record<string, Script> = {
       [['read', 9]],
     ],
   },
+  'an outcome that sleeps does not stand for itself behind what it depends on': {
+    touches: true,
+    tasks: [
+      [
+        ['read', 8],
+        ['pick', 2],
+        ['and-write-of', 9, 8],
+      ],
+      [
+        ['lock', 0],
+        ['read', 9],
+        ['and-unlock', 0],
+      ],
+      [
+        ['read', 0],
+        ['read', 8],
+      ],
+    ],
+  },
+  'a try to read that fails for a writer in line does not show that the lock is held': {
+    touches: true,
+    tasks: [
+      [
+        ['wqueue', 0],
+        ['lock', 0],
+      ],
+      [
+        ['rdlock', 0],
+        ['rdunlock', 0],
+        ['tryrdlock', 0, 1],
+      ],
+    ],
+  },
   'of an outcome that was never seen it is not known what it touches': {
     touches: true,
     tasks: [

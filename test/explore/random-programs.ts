@@ -3,6 +3,7 @@
  * get in each other's way. A program is data, so that one that fails can be printed, made smaller
  * and kept: each task is a list of words, run by one interpreter with one register.
  */
+import { assert } from '../../src/base/assert.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import * as m from '../../src/explore/program.ts';
 import type { Hands, Program, Steps } from '../../src/explore/program.ts';
@@ -58,7 +59,11 @@ interface Store {
   readonly values: Int32Array;
 }
 
-const KIND = Object.fromEntries(kindNames.map((name, kind) => [name, kind]));
+function kindOfWord(word: string): number {
+  const kind = (kindNames as readonly string[]).indexOf(word === 'wqueue' ? 'wrqueue' : word);
+  assert(kind >= 0, `no operation is called ${word}`);
+  return kind;
+}
 
 /** The program that a script stands for. */
 export function programOf(script: Script): Program<Store> {
@@ -89,7 +94,7 @@ function* run(words: readonly Word[], store: Store, hands: Hands, script: Script
         break;
       case 'trylock':
       case 'tryrdlock':
-        if (!(yield operation(KIND[word[0]]!, word[1]))) {
+        if (!(yield operation(kindOfWord(word[0]), word[1]))) {
           i += word[2];
           register++;
         }
@@ -127,7 +132,7 @@ function* run(words: readonly Word[], store: Store, hands: Hands, script: Script
         hands.spawn(run(script.made![word[1]]!, store, hands, script));
         break;
       default:
-        yield operation(KIND[word[0]]!, word[1]);
+        yield operation(kindOfWord(word[0]), word[1]);
     }
   }
 }
