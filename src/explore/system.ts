@@ -85,6 +85,9 @@ export interface System {
   /** What is wrong already, whatever else may come. */
   readonly wrong?: Failure | null;
 
+  /** Of tasks that are alike the first steps come in one order only. */
+  readonly symmetric?: boolean;
+
   /** Numbers of tasks and objects mean the same in every process, so that work can be shared. */
   readonly portable?: boolean;
 

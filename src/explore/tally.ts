@@ -15,6 +15,8 @@ export interface Claim {
    * a turn may touch, so that executions are no fewer than behaviours, but may be more.
    */
   readonly once: boolean;
+  /** Only up to who is who of tasks that are alike. */
+  readonly symmetry?: true;
   readonly memory: 'sequentially consistent';
 }
 
@@ -68,6 +70,7 @@ export class Tally {
         schedules: complete ? 'all' : 'some',
         faults: faults === Infinity ? null : faults,
         once: system.exact === true,
+        ...(system.symmetric === true ? { symmetry: true } : {}),
         memory: 'sequentially consistent',
       },
       verdict: first !== null ? 'violated' : complete ? 'holds' : 'limit',

@@ -53,7 +53,9 @@ class Foata {
     this.ofTask[task] = level;
     this.mark(op, level);
     if (more !== null) for (const x of more) this.mark(x, level);
-    for (let t = 0; t < system.count; t++) if ((system.born >>> t) & 1) this.made[t] = level;
+    // Who only waits for its turn to begin has not been made.
+    const born = system.symmetric === true ? 0 : system.born;
+    for (let t = 0; t < system.count; t++) if ((born >>> t) & 1) this.made[t] = level;
     this.parts.push((level * 32 + task) * 4096 + this.choices);
     this.choices = 1;
   }
@@ -70,6 +72,17 @@ class Foata {
     return this.parts.sort((a, b) => a - b).join();
   }
 }
+
+/** A name with other numbers for the tasks. */
+export const renamed = (name: string, as: readonly number[]): string =>
+  name
+    .split(',')
+    .map((part) => {
+      const task = Math.floor(Number(part) / 4096) % 32;
+      return Number(part) + (as[task]! - task) * 4096;
+    })
+    .sort((a, b) => a - b)
+    .join();
 
 /** Passes everything on to a search, and names what happens. */
 class Named implements Search {
