@@ -103,6 +103,8 @@ export class Dpor implements Search {
   private readonly offered: (readonly number[] | null)[] = [];
   /** The running step: who takes it, what it is to choose, what it has chosen, of how many. */
   private mover = 0;
+  /** This execution was given up: who can move sleeps. */
+  private gaveUp = false;
   private wish: Choices | null = null;
   private readonly picked: number[] = [];
   private readonly below: number[] = [];
@@ -150,7 +152,8 @@ export class Dpor implements Search {
     if (d > 0 && d === this.from && enabled !== this.able[d]) this.strayed('who can move', d);
     this.able[d] = enabled;
     const task = this.mode === 'optimal' ? this.byTree(enabled) : this.bySet(enabled);
-    if (task === ABANDON) this.blocked++;
+    this.gaveUp = task === ABANDON;
+    if (this.gaveUp) this.blocked++;
     this.mover = task;
     return task;
   }
@@ -318,9 +321,12 @@ export class Dpor implements Search {
     return this.next();
   }
 
-  /** Operations that never happened, since their task is stuck, race too. */
+  /**
+   * Operations that never happened, since their task is stuck, race too; so do those of an
+   * execution that was cut off, as far as it came.
+   */
   protected blockedForever(system: System): void {
-    const stuck = system.live & ~system.enabled();
+    const stuck = this.gaveUp ? system.live & ~system.enabled() : system.live;
     for (let p = 0; p < system.count; p++) {
       if (!has(stuck, p) || system.pending(p) === NONE) continue;
       this.raceOf(this.trace.pretend(p, system.pending(p), system.mayTouch?.(p) ?? null));

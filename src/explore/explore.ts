@@ -8,7 +8,8 @@
  */
 import { lockdep } from '../sched/lockdep.ts';
 import { searchDirected } from './directed.ts';
-import { runOnce } from './run.ts';
+import { findRound, goesRound } from './livelock.ts';
+import { type Ending, runOnce } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { scheduleOf } from './schedule.ts';
 import type { System } from './system.ts';
@@ -57,6 +58,19 @@ export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions 
 
 export type Exploration = Omit<Verdict, 'id' | 'variant'>;
 
+/** What has no end is a livelock only if it goes round; where that can be known. */
+function looked(end: Ending, system: System, { trace }: SoundSearch): Ending {
+  if (end.failure?.kind !== 'livelock' || system.fingerprint === undefined) return end;
+  const moves = Array.from({ length: trace.length }, (_, i) => ({
+    task: trace.task[i]!,
+    choices: trace.choices[i]!,
+  }));
+  const round = findRound(system, moves);
+  if (round === undefined) return end;
+  if (round === null || round.starved !== 0) return { ...end, failure: null, cutOff: true };
+  return { ...end, failure: goesRound(system, round) };
+}
+
 /** Explore any system. */
 export function exploreSystem(
   system: System,
@@ -69,7 +83,7 @@ export function exploreSystem(
   const tally = new Tally();
   const targets = new Targets(lockdep.reports);
   for (let more = true; more && tally.executions < limit;) {
-    const end = runOnce(system, search, maxSteps);
+    const end = looked(runOnce(system, search, maxSteps), system, search);
     targets.ended(end.failure, () => scheduleOf(search.trace, system));
     if (tally.add(end, search, system) && !all) break;
     more = search.ended();

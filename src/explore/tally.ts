@@ -39,6 +39,8 @@ export class Tally {
   private failures: Partial<Record<Failure['kind'], number>> = {};
   private first: { failure: Failure; schedule: Schedule } | null = null;
   private restarts = 0;
+  /** Some execution had no end, and is not known to go round. */
+  private cutOff = false;
 
   /** An execution has ended. @returns whether it failed */
   add(end: Ending, search: SoundSearch, system: System): boolean {
@@ -47,8 +49,10 @@ export class Tally {
       this.restarts = search.restarts;
       this.executions = 0;
       this.failures = {};
+      this.cutOff = false;
     }
     this.steps += end.steps;
+    this.cutOff ||= end.cutOff === true;
     if (!end.abandoned) this.executions++;
     const { failure } = end;
     if (failure === null) return false;
@@ -63,8 +67,9 @@ export class Tally {
   }
 
   /** @param faults  so many choices of an execution were allowed to be other than 0 */
-  result(complete: boolean, system: System, faults: number): Tallied {
+  result(exhaustive: boolean, system: System, faults: number): Tallied {
     const { first } = this;
+    const complete = exhaustive && !this.cutOff;
     return {
       claim: {
         schedules: complete ? 'all' : 'some',
