@@ -16,10 +16,10 @@
  * What a task does next is known only after it did so once: footprints of sleeping tasks are
  * remembered, those of other tasks never asked for.
  *
- * A step may choose data (`pick()`). Source mode explores its outcomes like an odometer, last choice
- * fastest, before the step counts as done. In optimal mode each outcome is an event of its own, which
- * excludes the others (outcomes.ts): after an execution the alternatives of its steps are put on the
- * list like reversed races, and each outcome sleeps by itself.
+ * A step may choose data (`pick()`). Source mode explores its outcomes like an odometer, last
+ * choice fastest, before the step counts as done. In optimal mode each outcome is an event of its
+ * own, which excludes the others (outcomes.ts): after an execution the alternatives of its steps
+ * are put on the list like reversed races, and each outcome sleeps by itself.
  *
  * Invariants
  *  D-1  A task in `sleep` or `done` of a depth has been explored from there, with every outcome of

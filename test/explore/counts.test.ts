@@ -3,8 +3,8 @@
  * are known; equality, and no redundant execution in optimal mode. In source mode executions that
  * are begun in vain are counted too.
  *
- * @source "Optimal dynamic partial order reduction" (POPL 2014), table 1: with source sets as many as
- *         there are traces everywhere but in lastzero
+ * @source "Optimal dynamic partial order reduction" (POPL 2014), table 1: with source sets as many
+ *         as there are traces everywhere but in lastzero
  */
 import { describe, expect, test } from 'vitest';
 import { Dpor, type DporMode, lowest } from '../../src/explore/dpor.ts';

@@ -1,6 +1,6 @@
 /**
- * Goal: code that does not do the same when it is moved the same way is told apart. Method: programs
- * and a scenario with hidden state of each kind, and those without.
+ * Goal: code that does not do the same when it is moved the same way is told apart. Method:
+ * programs and a scenario with hidden state of each kind, and those without; every real scenario.
  */
 import { describe, expect, test } from 'vitest';
 import { findDifference, findRepeatedDifference } from '../../src/explore/determinism.ts';

@@ -1,7 +1,8 @@
 /**
  * Goal: the reducing search shows exactly the traces that there are: none is missing, none is made
- * up, each ends as it should; and none comes twice where footprints are fixed, whatever is chosen. Method: random programs of all operations, against plain enumeration; and mistakes put
- * into the search, each of which must show on these programs.
+ * up, each ends as it should; and none comes twice where footprints are fixed, whatever is chosen.
+ * Method: random programs of all operations, against plain enumeration; and mistakes put into the
+ * search, each of which must show on these programs.
  */
 import { describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';

@@ -1,6 +1,6 @@
 /**
  * Goal: of tasks that are the same, only one order of beginning is explored, and nothing is missed
- * but for who is who. Method: against plain enumeration of all, with the tasks renamed in every way.
+ * but for who is who. Method: plain enumeration of all, with the tasks renamed in every way.
  */
 import { describe, expect, test } from 'vitest';
 import { Dpor } from '../../src/explore/dpor.ts';
