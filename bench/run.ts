@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { build } from './cases/build.ts';
 import { checkEmpty, checkTree } from './cases/check.ts';
 import { create } from './cases/create.ts';
-import { explorers, exploreRates, spins } from './cases/explore.ts';
+import { explorers, exploreRates, exploreThreads, spins } from './cases/explore.ts';
 import { lookup, lookupRandom } from './cases/lookup.ts';
 import { memoryBuild, memoryCheck, memoryNames } from './cases/memory.ts';
 import { mkfs, mkfsCall } from './cases/mkfs.ts';
@@ -36,6 +36,7 @@ export const cases: readonly Case[] = [
   ...explorers,
   ...spins,
   ...exploreRates,
+  ...exploreThreads,
 ];
 
 export interface BenchOptions {

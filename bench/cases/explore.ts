@@ -6,6 +6,14 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duel, Quoted, Rate } from '../case.ts';
+import { exploreSystem } from '../../src/explore/explore.ts';
+import type { Model } from '../../src/explore/models/model.ts';
+import { thread000 } from '../../src/explore/models/thread000.ts';
+import { thread001 } from '../../src/explore/models/thread001.ts';
+import { thread002 } from '../../src/explore/models/thread002.ts';
+import { thread003 } from '../../src/explore/models/thread003.ts';
+import { thread004 } from '../../src/explore/models/thread004.ts';
+import { ProgramSystem } from '../../src/explore/program.ts';
 import { exploreModel } from '../explore-models.ts';
 import { exploreExt4, exploreProgram, needTool, packageRoot, run } from '../host.ts';
 
@@ -128,3 +136,36 @@ export const exploreRates: readonly Rate[] = [
   ext4('ext4', 'executions of two writes on ext4, read back', 3000, false),
   ext4('ext4-judged', 'the same, unmounted and the image judged', 1000, true),
 ];
+
+/** A millisecond is at the mercy of the machine: so often each program is decided. */
+const VERDICTS = 50;
+
+/** The slowest of a thread's programs: that the right one holds, that each mistake is one. */
+const thread = ({ thread: number, question, right, wrong }: Model): Rate => ({
+  kind: 'rate',
+  id: `explore-thread-${number}`,
+  title: `${question} In 10 ms at most`,
+  unit: '/s',
+  goal: 100,
+  rounds: 7,
+  measure() {
+    let slowest = 0;
+    for (const program of [right, ...Object.values(wrong)]) {
+      const start = performance.now();
+      for (let k = 0; k < VERDICTS; k++) {
+        const { verdict } = exploreSystem(new ProgramSystem(program), { faults: Infinity });
+        const wanted = program === right ? 'holds' : 'violated';
+        if (verdict !== wanted) throw new Error(`thread ${number}: ${verdict}, not ${wanted}`);
+      }
+      slowest = Math.max(slowest, performance.now() - start);
+    }
+    return (1000 * VERDICTS) / slowest;
+  },
+});
+export const exploreThreads: readonly Rate[] = [
+  thread000,
+  thread001,
+  thread002,
+  thread003,
+  thread004,
+].map(thread);

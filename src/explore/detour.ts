@@ -28,6 +28,7 @@ import {
   WAKE,
   WQUEUE,
 } from '../sched/point.ts';
+import { agree, beginsWith, type Choices, faultsIn } from './outcomes.ts';
 import { MAX_TASKS } from './system.ts';
 import { footprintsClash, type ObjectLog, type Trace } from './trace.ts';
 
@@ -48,6 +49,8 @@ export class Detour {
   until = 0;
   /** How many steps `list()` found. */
   length = 0;
+  /** At most so many choices of an execution are other than 0. */
+  faults = Infinity;
   private readonly trace: Trace;
   /** Steps left out besides `from`, each with all that comes after it. */
   private readonly dropped: number[] = [];
@@ -150,15 +153,24 @@ export class Detour {
   }
 
   /**
-   * Could `task`, whose next step has this footprint, as well come first? (It is a weak initial:
-   * it does come first, or is independent of all that comes before it here.)
+   * Could `task`, whose next step has this footprint and this outcome, as well come first? (It is a
+   * weak initial: it does come first, or is independent of all that comes before it here.)
+   * @param sleeps  only what is explored already counts: the outcome itself, all of it
    */
-  mayBegin(task: number, op: Wait, more: readonly Wait[] | null): boolean {
+  mayBegin(
+    task: number,
+    op: Wait,
+    more: readonly Wait[] | null,
+    choices: Choices | null,
+    sleeps: boolean,
+  ): boolean {
     const { trace, at } = this;
     const first = this.firstOf(task);
     // A task cannot come before the step that makes it.
     const maker = first < 0 ? -1 : trace.before[first]!;
     if (maker > this.from && this.has(maker)) return this.wokenBy(maker);
+    const obstacle = this.otherOutcome(first, choices, sleeps);
+    if (obstacle >= 0) return this.wokenBy(obstacle);
     const until = first < 0 || first === at ? LAST : first;
     if (until === LAST && trace.task[at] !== task) {
       if (footprintsClash(op, more, trace.op[at]!, trace.more[at]!)) return this.wokenBy(at);
@@ -169,6 +181,52 @@ export class Detour {
     this.until = first < 0 ? this.missing(task) : first;
     return true;
   }
+
+  /**
+   * The step that keeps an outcome from coming first: the task's own, with another; or, of a task
+   * that has none here, a fault together with which it would be one too many. -1: none.
+   */
+  private otherOutcome(first: number, choices: Choices | null, sleeps: boolean): number {
+    if (first >= 0) {
+      const here = this.trace.choices[first]!;
+      if (here === null && choices === null) return -1;
+      return (sleeps ? beginsWith(here, choices) : agree(here, choices)) ? -1 : first;
+    }
+    if (choices === null || this.faults === Infinity) return -1;
+    const more = faultsIn(choices);
+    return more > 0 && this.faultsWithin() + more > this.faults ? this.newestFault() : -1;
+  }
+  /** Of what comes before it, too. */
+  private faultsWithin(): number {
+    const { trace, from, at } = this;
+    let n = 0;
+    for (let e = 0; e < trace.length; e++) {
+      if (e < from || (e > from && e !== at && this.has(e))) n += faultsIn(trace.choices[e]!);
+    }
+    return n + faultsIn(trace.choices[at]!);
+  }
+  private newestFault(): number {
+    const { trace, at } = this;
+    if (faultsIn(trace.choices[at]!) > 0) return at;
+    let e = trace.length - 1;
+    while (e > this.from && !(this.has(e) && faultsIn(trace.choices[e]!) > 0)) e--;
+    return e;
+  }
+
+  /**
+   * Leave out what comes too dear: the newest faults besides that of `at`.
+   * @returns whether that is enough
+   */
+  dropFaults(): boolean {
+    const { trace } = this;
+    if (this.faults === Infinity) return true;
+    for (let e = trace.length - 1; this.faultsWithin() > this.faults; e--) {
+      if (e <= this.from) return false;
+      if (e !== this.at && this.has(e) && faultsIn(trace.choices[e]!) > 0) this.drop(e);
+    }
+    return true;
+  }
+
   private wokenBy(e: number): false {
     this.until = e;
     if (this.wakers < this.waker.length) this.waker[this.wakers++] = e;
@@ -193,7 +251,9 @@ export class Detour {
     let found = 0;
     for (let t = 0; t < trace.stride; t++) {
       const e = this.firstOf(t);
-      if (e >= 0 && e <= at && this.mayBegin(t, trace.op[e]!, trace.more[e]!)) found |= 1 << t;
+      if (e < 0 || e > at) continue;
+      const [op, more, choices] = [trace.op[e]!, trace.more[e]!, trace.choices[e]!];
+      if (this.mayBegin(t, op, more, choices, false)) found |= 1 << t;
     }
     return found;
   }

@@ -58,7 +58,8 @@ async function explored<S>(
   const { limit = 1_000_000, maxSteps = 100_000, all = false, progress } = options;
   const system = new AsyncSystem(scenario);
   const mode = options.strategy ?? 'optimal';
-  const search = new SoundSearch(system, { mode, faults: scenario.faults ?? 1 });
+  const faults = scenario.faults ?? 1;
+  const search = new SoundSearch(system, { mode, faults });
   const tally = new Tally();
   for (let more = true; more && tally.executions < limit;) {
     const end = await runOnceAsync(system, search, maxSteps);
@@ -67,5 +68,5 @@ async function explored<S>(
     if (progress?.(tally.executions) === false) break;
   }
   const id = scenario.id ?? 'async';
-  return { id, variant: null, ...tally.result(search.exhaustive), targets: [] };
+  return { id, variant: null, ...tally.result(search.exhaustive, system, faults), targets: [] };
 }

@@ -8,7 +8,8 @@
  */
 import { lockdep } from '../sched/lockdep.ts';
 import { searchDirected } from './directed.ts';
-import { runOnce } from './run.ts';
+import { findRound, goesRound } from './livelock.ts';
+import { type Ending, runOnce } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import { scheduleOf } from './schedule.ts';
 import type { System } from './system.ts';
@@ -57,6 +58,19 @@ export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions 
 
 export type Exploration = Omit<Verdict, 'id' | 'variant'>;
 
+/** What has no end is a livelock only if it goes round; where that can be known. */
+function looked(end: Ending, system: System, { trace }: SoundSearch): Ending {
+  if (end.failure?.kind !== 'livelock' || system.fingerprint === undefined) return end;
+  const moves = Array.from({ length: trace.length }, (_, i) => ({
+    task: trace.task[i]!,
+    choices: trace.choices[i]!,
+  }));
+  const round = findRound(system, moves);
+  if (round === undefined) return end;
+  if (round === null || round.starved !== 0) return { ...end, failure: null, cutOff: true };
+  return { ...end, failure: goesRound(system, round) };
+}
+
 /** Explore any system. */
 export function exploreSystem(
   system: System,
@@ -64,11 +78,12 @@ export function exploreSystem(
 ): Exploration {
   const { limit = 1_000_000, maxSteps = 100_000, all = false, progress } = options;
   const mode = options.strategy ?? 'optimal';
-  const search = new SoundSearch(system, { mode, faults: options.faults ?? 1 });
+  const faults = options.faults ?? 1;
+  const search = new SoundSearch(system, { mode, faults });
   const tally = new Tally();
   const targets = new Targets(lockdep.reports);
   for (let more = true; more && tally.executions < limit;) {
-    const end = runOnce(system, search, maxSteps);
+    const end = looked(runOnce(system, search, maxSteps), system, search);
     targets.ended(end.failure, () => scheduleOf(search.trace, system));
     if (tally.add(end, search, system) && !all) break;
     more = search.ended();
@@ -77,7 +92,7 @@ export function exploreSystem(
   }
   const complete = search.exhaustive;
   if (!complete) reachTargets(system, targets, tally, options);
-  return { ...tally.result(complete), targets: targets.verdict(complete) };
+  return { ...tally.result(complete, system, faults), targets: targets.verdict(complete) };
 }
 
 /** What lockdep has said and nobody has confirmed: a search of its own for each. */

@@ -69,6 +69,11 @@ export interface Program<S = unknown> {
   readonly touches?: boolean;
   readonly init: () => S;
   readonly tasks: (state: S, hands: Hands) => Steps[];
+  /**
+   * Groups of tasks, by number, that are the same: a promise that each does what any other of its
+   * group would, and that `check` does not tell them apart.
+   */
+  readonly alike?: readonly (readonly number[])[];
   readonly names?: readonly string[];
   /** Names of objects, by number. */
   readonly objects?: Readonly<Record<number, string>>;
@@ -151,8 +156,18 @@ export class ProgramSystem<S> implements System {
   private able = 0;
   /** How often each task reads each lock. */
   private readonly reads: Uint8Array;
+  readonly symmetric: boolean;
+  /** By task: the next of its group, or -1; is it to wait for the one before? */
+  private readonly follower = new Int8Array(MAX_TASKS + 1).fill(-1);
+  private follows = 0;
 
-  constructor(program: Program<S>) {
+  /**
+   * @param symmetry  of tasks that are alike (`Program.alike`) each takes its first step only after
+   *   the one before it in its group. Every behaviour is one of those, but for who is who: in its
+   *   schedule call the one that begins first by the first number, and so on.
+   */
+  constructor(program: Program<S>, { symmetry = false } = {}) {
+    this.symmetric = symmetry && program.alike !== undefined;
     const locks = program.locks ?? 0;
     this.program = program;
     this.exact = program.touches !== true;
@@ -177,9 +192,25 @@ export class ProgramSystem<S> implements System {
     this.count = this.tasks.length;
     this.live = 0;
     this.able = 0;
-    for (let t = 0; t < this.count; t++) this.advance(t, false);
+    this.follows = 0;
+    if (this.symmetric) this.standInLine();
+    for (let t = 0; t < this.count; t++) if (!this.isWaiting(t)) this.advance(t, false);
     this.born = 0;
     this.more = null;
+  }
+
+  private standInLine(): void {
+    this.next.fill(NONE, 0, this.count);
+    for (const group of this.program.alike!) {
+      for (const [i, t] of group.entries()) {
+        assert(t < this.count, 'tasks that are alike are there from the beginning');
+        this.follower[t] = group[i + 1] ?? -1;
+        if (i > 0) this.follows |= 1 << t;
+      }
+    }
+  }
+  private isWaiting(t: number): boolean {
+    return ((this.follows >>> t) & 1) !== 0;
   }
 
   private touch(op: Wait): boolean {
@@ -259,6 +290,11 @@ export class ProgramSystem<S> implements System {
       this.lives(`does ${this.op} ${this.seen(this.op)}`);
     }
     this.advance(task, took);
+    const follower = this.follower[task]!;
+    if (follower < 0 || !this.isWaiting(follower)) return;
+    this.follows &= ~(1 << follower);
+    this.born |= 1 << follower;
+    this.advance(follower, false);
   }
 
   /** The task that runs goes through something. */
@@ -287,6 +323,7 @@ export class ProgramSystem<S> implements System {
     const state = nameOfValue(this.state);
     if (state === null || this.unnamed) return null;
     const tasks = Array.from({ length: this.count }, (_, t) => {
+      if (this.isWaiting(t)) return '+';
       return ((this.live >>> t) & 1) === 0 ? '-' : past[t];
     });
     return [state, owner, readers, queued, woken, reads, tasks].join(';');

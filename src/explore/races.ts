@@ -18,11 +18,16 @@ import {
 } from '../sched/point.ts';
 import type { Trace } from './trace.ts';
 
-/** Two operations of one object that no state allows both: their order cannot be turned round. */
-function neverBoth(later: number, earlier: number): boolean {
+/**
+ * Two operations of one object that no state allows both: their order cannot be turned round. A try
+ * fails where the lock is held, and so is not to be had; but a try to read also fails where a
+ * writer only stands in line.
+ * @param fair  writers stand in line there
+ */
+function neverBoth(later: number, earlier: number, fair: boolean): boolean {
   if (later !== LOCK && later !== RDLOCK) return false;
   if (earlier === UNLOCK || earlier === RDUNLOCK || earlier === DOWNGRADE) return true;
-  return later === LOCK && earlier === TRYFAIL;
+  return later === LOCK && earlier === TRYFAIL && !fair;
 }
 
 export class Races {
@@ -69,7 +74,7 @@ export class Races {
         if (writes) return; // All that came before is past too.
         continue;
       }
-      if (neverBoth(kind, other)) continue;
+      if (neverBoth(kind, other, log.fair)) continue;
       if (this.isCovered(i)) {
         if (writes) return;
         continue;

@@ -9,6 +9,8 @@ export interface Ending {
   /** The search gave it up: it is no behaviour of its own. */
   readonly abandoned: boolean;
   readonly steps: number;
+  /** It was cut off, and nothing wrong was seen up to there. */
+  readonly cutOff?: true;
 }
 
 /** The system until nobody can move, or nobody should. @param limit  steps */

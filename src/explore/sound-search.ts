@@ -1,13 +1,8 @@
 /**
- * The search that verdicts come from: Dpor, with what it takes for granted seen to.
- *
- *   Footprints are fixed. A turn of a real task may read a flag and then touch what the flag says;
- *   so each step is said to touch all that it was ever seen to touch (footprint.ts), and when a
- *   step is seen to touch more, the search begins anew.
- *
- *   Outcomes of choices are explored like an odometer, which wakeup trees do not allow: a sequence
- *   put there for one outcome is missing for the others. So where a step chooses, the search begins
- *   anew with source sets, which do allow it.
+ * The search that verdicts come from: Dpor, with what it takes for granted seen to, which is that
+ * footprints are fixed. A turn of a real task may read a flag and then touch what the flag says; so
+ * each step is said to touch all that it was ever seen to touch (footprint.ts), and when a step is
+ * seen to touch more, the search begins anew.
  */
 import type { Wait } from '../sched/op.ts';
 import { Dpor, type DporOptions } from './dpor.ts';
@@ -17,8 +12,8 @@ import {
   type Chooser,
   type Failure,
   type Inspection,
-  MAX_TASKS,
   NONE,
+  type Step,
   type System,
 } from './system.ts';
 
@@ -28,8 +23,8 @@ class Widened implements System {
   more: readonly Wait[] | null = null;
   private readonly inner: System;
   private readonly footprints = new Footprints();
-  private readonly taken = new Int32Array(MAX_TASKS + 1);
-  private announced: Wait = NONE;
+  /** Numbers of the steps of this execution, the one that is being taken last. */
+  private readonly steps: number[] = [];
 
   constructor(inner: System) {
     this.inner = inner;
@@ -37,24 +32,29 @@ class Widened implements System {
 
   /** Another execution begins. */
   begin(): void {
-    this.taken.fill(0);
+    this.footprints.begin();
+    this.steps.length = 0;
   }
   moves(task: number): void {
-    this.announced = this.inner.pending(task);
+    if (this.inner.exact === true) return;
+    this.steps.push(this.footprints.next(task, this.inner.pending(task)));
   }
-  moved(task: number): void {
-    const nth = this.taken[task]!++;
-    const { inner } = this;
-    const step =
-      inner.exact === true ? inner : this.footprints.of(inner, task, nth, this.announced);
-    this.op = step.op;
-    this.more = step.more;
+  moved(task: number, choices: readonly number[]): void {
+    const { inner, footprints } = this;
+    const did =
+      inner.exact === true ? inner : footprints.of(inner, task, this.steps.at(-1)!, choices);
+    this.op = did.op;
+    this.more = did.more;
   }
   haveGrown(): boolean {
     return this.footprints.haveGrown();
   }
   mayTouch(task: number): readonly Wait[] | null {
-    return this.footprints.known(task, this.taken[task]!, this.inner.pending(task));
+    return this.footprints.known(this.footprints.next(task, this.inner.pending(task)));
+  }
+  mayTouchWith(i: number, step: Step): readonly Wait[] | null {
+    if (this.inner.exact === true) return step.more;
+    return this.footprints.suppose(this.steps[i]!, step, step.choices!);
   }
 
   start(chooser: Chooser): void {
@@ -92,13 +92,25 @@ class Widened implements System {
   }
 }
 
+/**
+ * What is explored after a footprint has grown is worth nothing, but that it may see others grow,
+ * which saves going round for each: so many executions at least, and so many times as many as it
+ * took to see the first.
+ */
+const PATIENCE = 32;
+const MORE = 4;
+
 export class SoundSearch implements Search {
   /** How often it began anew: what came before does not count. */
   restarts = 0;
+  /** Since it last did. */
+  private executions = 0;
+  /** It has to, and will after so many executions. */
+  private until: number | null = null;
   private inner: Dpor;
   private readonly options: DporOptions;
   private readonly widened: Widened;
-  private chose = false;
+  private chosen: number[] = [];
 
   /** @param system  the one that it will move */
   constructor(system: System, options: DporOptions = {}) {
@@ -122,36 +134,41 @@ export class SoundSearch implements Search {
 
   settled(): number {
     const task = this.inner.settled();
-    if (task >= 0) this.widened.moves(task);
+    if (task >= 0) this.moves(task);
     return task;
   }
 
   choose(_system: System, enabled: number): number {
     const task = this.inner.choose(this.widened, enabled);
-    if (task >= 0) this.widened.moves(task);
+    if (task >= 0) this.moves(task);
     return task;
+  }
+  private moves(task: number): void {
+    this.chosen = [];
+    this.widened.moves(task);
   }
 
   pick(below: number): number {
-    if (below > 1) this.chose = true;
-    return this.inner.pick(below);
+    const value = this.inner.pick(below);
+    this.chosen.push(value);
+    return value;
   }
 
   stepped(_system: System, task: number): void {
-    this.widened.moved(task);
+    this.widened.moved(task, this.chosen);
     this.inner.stepped(this.widened, task);
   }
 
   ended(): boolean {
-    const wanting = this.chose && this.inner.mode === 'optimal';
-    const anew = this.widened.haveGrown() || wanting;
-    if (anew) {
-      this.restarts++;
-      const mode = this.chose ? 'source' : this.inner.mode;
-      this.inner = new Dpor({ ...this.options, mode });
-    }
-    const more = anew || this.inner.ended(this.widened);
+    this.executions++;
+    if (this.widened.haveGrown()) this.until ??= Math.max(PATIENCE, this.executions * MORE);
+    const more = this.inner.ended(this.widened);
     this.widened.begin();
-    return more;
+    if (this.until === null || (more && this.executions < this.until)) return more;
+    this.restarts++;
+    this.inner = new Dpor(this.options);
+    this.executions = 0;
+    this.until = null;
+    return true;
   }
 }

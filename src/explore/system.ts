@@ -64,6 +64,8 @@ export interface System {
   pending(task: number): Wait;
   /** What else that may touch, as far as is known. */
   mayTouch?(task: number): readonly Wait[] | null;
+  /** What else step `i` of this execution may touch with these choices, as far as is known. */
+  mayTouchWith?(i: number, step: Step): readonly Wait[] | null;
   step(task: number): void;
   /** The last step's footprint. */
   readonly op: Wait;
@@ -82,6 +84,9 @@ export interface System {
   judge(): Failure | null;
   /** What is wrong already, whatever else may come. */
   readonly wrong?: Failure | null;
+
+  /** Of tasks that are alike the first steps come in one order only. */
+  readonly symmetric?: boolean;
 
   /** Numbers of tasks and objects mean the same in every process, so that work can be shared. */
   readonly portable?: boolean;

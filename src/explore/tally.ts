@@ -4,7 +4,24 @@ import { scheduleOf, type Schedule } from './schedule.ts';
 import type { SoundSearch } from './sound-search.ts';
 import type { Failure, System } from './system.ts';
 
+/** What a verdict stands for, so that nobody reads more into it. */
+export interface Claim {
+  /** Up to the order of independent steps; where not all have been seen, `holds` is never said. */
+  readonly schedules: 'all' | 'some';
+  /** Of executions with at most so many choices other than the ordinary; null: with any number. */
+  readonly faults: number | null;
+  /**
+   * Is each execution a behaviour of its own? Tasks of the scheduler do not say beforehand all that
+   * a turn may touch, so that executions are no fewer than behaviours, but may be more.
+   */
+  readonly once: boolean;
+  /** Only up to who is who of tasks that are alike. */
+  readonly symmetry?: true;
+  readonly memory: 'sequentially consistent';
+}
+
 export interface Tallied {
+  readonly claim: Claim;
   readonly verdict: 'holds' | 'violated' | 'limit';
   readonly complete: boolean;
   readonly executions: number;
@@ -22,6 +39,8 @@ export class Tally {
   private failures: Partial<Record<Failure['kind'], number>> = {};
   private first: { failure: Failure; schedule: Schedule } | null = null;
   private restarts = 0;
+  /** Some execution had no end, and is not known to go round. */
+  private cutOff = false;
 
   /** An execution has ended. @returns whether it failed */
   add(end: Ending, search: SoundSearch, system: System): boolean {
@@ -30,8 +49,10 @@ export class Tally {
       this.restarts = search.restarts;
       this.executions = 0;
       this.failures = {};
+      this.cutOff = false;
     }
     this.steps += end.steps;
+    this.cutOff ||= end.cutOff === true;
     if (!end.abandoned) this.executions++;
     const { failure } = end;
     if (failure === null) return false;
@@ -45,9 +66,18 @@ export class Tally {
     this.first ??= { failure, schedule };
   }
 
-  result(complete: boolean): Tallied {
+  /** @param faults  so many choices of an execution were allowed to be other than 0 */
+  result(exhaustive: boolean, system: System, faults: number): Tallied {
     const { first } = this;
+    const complete = exhaustive && !this.cutOff;
     return {
+      claim: {
+        schedules: complete ? 'all' : 'some',
+        faults: faults === Infinity ? null : faults,
+        once: system.exact === true,
+        ...(system.symmetric === true ? { symmetry: true } : {}),
+        memory: 'sequentially consistent',
+      },
       verdict: first !== null ? 'violated' : complete ? 'holds' : 'limit',
       complete,
       executions: this.executions,

@@ -115,7 +115,18 @@ export class Trace {
    */
   pretend(task: number, op: Wait, more: readonly Wait[] | null): number {
     this.write(this.length, task, op, more);
-    this.choices[this.length] = null;
+    this.choices[this.length] = []; // Not known.
+    return this.length;
+  }
+
+  /**
+   * What the task of step `i` would have done with other choices stands behind the last step, as
+   * above.
+   */
+  pretendInstead(i: number, choices: readonly number[], more: readonly Wait[] | null): number {
+    this.write(this.length, this.task[i]!, this.op[i]!, more);
+    this.before[this.length] = this.before[i]!;
+    this.choices[this.length] = choices;
     return this.length;
   }
 

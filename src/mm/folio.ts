@@ -83,12 +83,15 @@ export class Folio implements BitLockable {
   /** What other folios may not be taken for: the place in a file that it holds, or held last. */
   declare sharedKey?: number;
   declare private flagMarks?: Record<number, Watched>;
+  /** The kinds are turned round: references come and go in any order, a count of them does not. */
+  declare private refMark?: Watched;
 
   /** Whoever made it, in a checked build it is known by its place. */
   private identify(name: string, ...of: readonly number[]): void {
     if (CHECKED) {
       this.sharedKey = stableKey(name, ...of);
       this.flagMarks = {};
+      this.refMark = new Watched(`${name}.references`, ...of);
       for (const [flag, what] of MARKED)
         this.flagMarks[flag] = new Watched(`${name}.${what}`, ...of);
       this.waiters = null;
@@ -191,13 +194,16 @@ export class Folio implements BitLockable {
   }
 
   get refcount(): number {
+    if (CHECKED && exploring) this.refMark?.wrote();
     return this.words[this.at + 1]!;
   }
   hold(): void {
+    if (CHECKED && exploring) this.refMark?.read();
     this.words[this.at + 1]!++;
   }
   /** Drop a reference. With the last one the frame goes back to its memory. */
   release(): void {
+    if (CHECKED && exploring) this.refMark?.read();
     const left = --this.words[this.at + 1]!;
     assert(left >= 0, 'folio reference dropped twice');
     if (left === 0) this.owner.release(this);

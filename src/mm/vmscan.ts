@@ -21,7 +21,9 @@ import { OR_GIVE_UP } from '../sched/lock-class.ts';
 import { enterReclaim, leaveReclaim, mightReclaim } from '../sched/lockdep.ts';
 import { mishap } from '../sched/mishap.ts';
 import type { Op } from '../sched/op.ts';
+import { watching } from '../sched/point.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
+import { Watched } from '../sched/watch.ts';
 import type { Folio } from './folio.ts';
 import { PAGE_SIZE, PageMemory } from './page-memory.ts';
 
@@ -49,6 +51,11 @@ export class Memory {
   nrWriteback = 0;
   /** Folios cleaned so far, by write-back or by truncation. */
   private cleanings = 0;
+  /**
+   * Which folios can be taken. The kinds are turned round: they come and go in any order, a scan
+   * finds those that are there. In which order it finds them is not looked at.
+   */
+  private readonly lru = CHECKED && watching ? new Watched('lru') : null;
   /** Sleepers for "fewer dirty folios" and for "something can be reclaimed". */
   readonly cleaned = new WaitQueue('balance_dirty_pages');
   /** Set by the flusher: start write-back now. */
@@ -140,6 +147,7 @@ export class Memory {
   }
 
   lruAdd(folio: Folio): void {
+    if (CHECKED) this.lru?.read();
     folio.active = false;
     folio.referenced = false;
     this.inactive.addTail(folio.lru);
@@ -147,6 +155,7 @@ export class Memory {
   }
 
   lruRemove(folio: Folio): void {
+    if (CHECKED) this.lru?.read();
     if (folio.active) {
       this.active.remove(folio.lru);
       this.activeCount--;
@@ -192,6 +201,7 @@ export class Memory {
   }
 
   private shrinkInactive(want: number): number {
+    if (CHECKED) this.lru?.wrote();
     if (this.inactiveCount < this.activeCount) this.deactivate(want);
     let freed = 0;
     for (let scan = this.inactiveCount; scan > 0 && freed < want; scan--) {

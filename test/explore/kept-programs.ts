@@ -118,7 +118,6 @@ export const kept: Record<string, Script> = {
       [['write', 8]],
     ],
   },
-
   'who comes first may touch something else when it comes later': {
     touches: true,
     tasks: [
@@ -135,6 +134,64 @@ export const kept: Record<string, Script> = {
         ['lock', 0],
         ['write', 8],
       ],
+    ],
+  },
+  'what a step touches that follows another is not what it touches when it comes first': {
+    touches: true,
+    tasks: [
+      [
+        ['read', 10],
+        ['and-write-of', 9, 10],
+      ],
+      [
+        ['lock', 1],
+        ['write', 10],
+      ],
+      [['read', 9]],
+    ],
+  },
+  'an outcome that sleeps does not stand for itself behind what it depends on': {
+    touches: true,
+    tasks: [
+      [
+        ['read', 8],
+        ['pick', 2],
+        ['and-write-of', 9, 8],
+      ],
+      [
+        ['lock', 0],
+        ['read', 9],
+        ['and-unlock', 0],
+      ],
+      [
+        ['read', 0],
+        ['read', 8],
+      ],
+    ],
+  },
+  'a try to read that fails for a writer in line does not show that the lock is held': {
+    touches: true,
+    tasks: [
+      [
+        ['wqueue', 0],
+        ['lock', 0],
+      ],
+      [
+        ['rdlock', 0],
+        ['rdunlock', 0],
+        ['tryrdlock', 0, 1],
+      ],
+    ],
+  },
+  'of an outcome that was never seen it is not known what it touches': {
+    touches: true,
+    tasks: [
+      [
+        ['write', 8],
+        ['pick', 2],
+        ['and-write-of', 8, 9],
+      ],
+      [['write', 9]],
     ],
   },
 };

@@ -19,16 +19,23 @@ import type { Wait } from '../../src/sched/op.ts';
 /** Names of traces, each with how it ended. */
 export type Traces = Map<string, string>;
 
-const OBJECTS = 64;
+/** Of programs; tasks of the scheduler have more of everything. */
+const PROGRAM = { objects: 64, steps: 200 };
+export const TASKS = { objects: 1 << 15, steps: 20_000 };
 
 /** The trace of the execution that goes on, computed from the footprints alone. */
 class Foata {
   private readonly ofTask = new Int32Array(32);
-  private readonly written = new Int32Array(OBJECTS);
-  private readonly read = new Int32Array(OBJECTS);
+  private readonly written: Int32Array;
+  private readonly read: Int32Array;
   private readonly parts: number[] = [];
   private readonly made = new Int32Array(32);
   private choices = 1;
+
+  constructor(objects: number) {
+    this.written = new Int32Array(objects);
+    this.read = new Int32Array(objects);
+  }
 
   start(): void {
     for (const a of [this.ofTask, this.written, this.read, this.made]) a.fill(0);
@@ -46,7 +53,9 @@ class Foata {
     this.ofTask[task] = level;
     this.mark(op, level);
     if (more !== null) for (const x of more) this.mark(x, level);
-    for (let t = 0; t < system.count; t++) if ((system.born >>> t) & 1) this.made[t] = level;
+    // Who only waits for its turn to begin has not been made.
+    const born = system.symmetric === true ? 0 : system.born;
+    for (let t = 0; t < system.count; t++) if ((born >>> t) & 1) this.made[t] = level;
     this.parts.push((level * 32 + task) * 4096 + this.choices);
     this.choices = 1;
   }
@@ -64,12 +73,24 @@ class Foata {
   }
 }
 
+/** A name with other numbers for the tasks. */
+export const renamed = (name: string, as: readonly number[]): string =>
+  name
+    .split(',')
+    .map((part) => {
+      const task = Math.floor(Number(part) / 4096) % 32;
+      return Number(part) + (as[task]! - task) * 4096;
+    })
+    .sort((a, b) => a - b)
+    .join();
+
 /** Passes everything on to a search, and names what happens. */
 class Named implements Search {
-  readonly foata = new Foata();
+  readonly foata: Foata;
   private readonly search: Search;
-  constructor(search: Search) {
+  constructor(search: Search, objects: number) {
     this.search = search;
+    this.foata = new Foata(objects);
   }
   get exhaustive(): boolean {
     return this.search.exhaustive;
@@ -94,8 +115,6 @@ class Named implements Search {
   }
 }
 
-const STEPS = 200;
-
 export interface Seen {
   readonly traces: Traces;
   /** Traces that came more than once. */
@@ -104,14 +123,19 @@ export interface Seen {
 }
 
 /** Everything a search shows of a program; null: it is not done after so many executions. */
-export function see(system: System, search: Search, limit: number): Seen | null {
-  const named = new Named(search);
+export function see(
+  system: System,
+  search: Search,
+  limit: number,
+  { objects, steps } = PROGRAM,
+): Seen | null {
+  const named = new Named(search, objects);
   const traces: Traces = new Map();
   let [twice, executions, restarts] = [0, 0, 0];
   do {
     if (executions++ === limit) return null;
     named.foata.start();
-    const end = runOnce(system, named, STEPS);
+    const end = runOnce(system, named, steps);
     if (search instanceof SoundSearch && search.restarts > restarts) {
       restarts = search.restarts;
       traces.clear();
@@ -125,8 +149,30 @@ export function see(system: System, search: Search, limit: number): Seen | null 
   return { traces, twice, executions };
 }
 
-export const bruteForce = <S>(program: Program<S>, limit: number): Traces | null =>
-  see(new ProgramSystem(program), new Dfs(), limit)?.traces ?? null;
+/** At most so many choices of an execution are other than 0. */
+export class Thrifty extends Dfs {
+  private readonly faults: number;
+  private spent = 0;
+  constructor(faults: number) {
+    super();
+    this.faults = faults;
+  }
+  override pick(below: number): number {
+    const value = super.pick(this.spent < this.faults ? below : 1);
+    if (value !== 0) this.spent++;
+    return value;
+  }
+  override ended(system: System): boolean {
+    this.spent = 0;
+    return super.ended(system);
+  }
+}
+
+export const bruteForce = <S>(
+  program: Program<S>,
+  limit: number,
+  faults = Infinity,
+): Traces | null => see(new ProgramSystem(program), new Thrifty(faults), limit)?.traces ?? null;
 
 /** What a search has to answer for. */
 export interface Report {
@@ -145,9 +191,9 @@ export interface Report {
 /** What is judged: a search, for a system. */
 export type Engine = (system: System) => Search & { readonly infeasible: number };
 export const sound =
-  (mode: DporMode): Engine =>
+  (mode: DporMode, faults = Infinity): Engine =>
   (system) =>
-    new SoundSearch(system, { mode });
+    new SoundSearch(system, { mode, faults });
 
 /** Hold a search against the truth. */
 export function judge<S>(program: Program<S>, truth: Traces, engine: Engine): Report {

@@ -29,7 +29,7 @@ export const readers = (n: number): Program => ({
 });
 
 /** Task 0 looks for the last zero of an array that n tasks fill. */
-export const lastzero = (n: number): Program<Int32Array> => ({
+export const lastzero = (n: number, backwards = false): Program<Int32Array> => ({
   init: () => new Int32Array(n + 1),
   tasks: (a) => [
     (function* (): Steps {
@@ -38,7 +38,8 @@ export const lastzero = (n: number): Program<Int32Array> => ({
         if (a[i] === 0) break;
       }
     })(),
-    ...each(n, function* (k) {
+    ...each(n, function* (i) {
+      const k = backwards ? n - 1 - i : i;
       yield read(k);
       const v = a[k]!;
       yield write(k + 1);
@@ -215,3 +216,17 @@ export const tries: Program = {
     })(),
   ],
 };
+
+/** Each task writes to a variable of its own, or all to one, and chooses. */
+const choosing = (n: number, outcomes: number, o: (i: number) => number): Program => ({
+  init: () => null,
+  tasks: (_s, hands) =>
+    each(n, function* (i) {
+      yield write(o(i));
+      hands.pick(outcomes, 'any');
+    }),
+});
+export const chooseApart = (n: number, outcomes: number): Program =>
+  choosing(n, outcomes, (i) => i);
+export const chooseAndWrite = (n: number, outcomes: number): Program =>
+  choosing(n, outcomes, () => 0);

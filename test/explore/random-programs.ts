@@ -3,6 +3,7 @@
  * get in each other's way. A program is data, so that one that fails can be printed, made smaller
  * and kept: each task is a list of words, run by one interpreter with one register.
  */
+import { assert } from '../../src/base/assert.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import * as m from '../../src/explore/program.ts';
 import type { Hands, Program, Steps } from '../../src/explore/program.ts';
@@ -58,7 +59,11 @@ interface Store {
   readonly values: Int32Array;
 }
 
-const KIND = Object.fromEntries(kindNames.map((name, kind) => [name, kind]));
+function kindOfWord(word: string): number {
+  const kind = (kindNames as readonly string[]).indexOf(word === 'wqueue' ? 'wrqueue' : word);
+  assert(kind >= 0, `no operation is called ${word}`);
+  return kind;
+}
 
 /** The program that a script stands for. */
 export function programOf(script: Script): Program<Store> {
@@ -89,7 +94,7 @@ function* run(words: readonly Word[], store: Store, hands: Hands, script: Script
         break;
       case 'trylock':
       case 'tryrdlock':
-        if (!(yield operation(KIND[word[0]]!, word[1]))) {
+        if (!(yield operation(kindOfWord(word[0]), word[1]))) {
           i += word[2];
           register++;
         }
@@ -127,7 +132,7 @@ function* run(words: readonly Word[], store: Store, hands: Hands, script: Script
         hands.spawn(run(script.made![word[1]]!, store, hands, script));
         break;
       default:
-        yield operation(KIND[word[0]]!, word[1]);
+        yield operation(kindOfWord(word[0]), word[1]);
     }
   }
 }
@@ -139,6 +144,8 @@ export interface Mix {
   /** Which objects a step touches depends on what it reads in that step. */
   readonly dependent: boolean;
   readonly choices: boolean;
+  /** Choices are frequent, and at most so many of an execution are other than 0. */
+  readonly faults?: number;
   readonly spawns: boolean;
 }
 
@@ -194,7 +201,8 @@ class Grammar {
     if (mix.dependent && random.chance(0.2)) {
       words.push(['odd', 1], ['and-write', this.aVariable()]);
     }
-    if (mix.choices && random.chance(0.2)) words.push(['pick', 2 + random.below(2)]);
+    if (mix.choices && random.chance(mix.faults === undefined ? 0.2 : 0.5))
+      words.push(['pick', 2 + random.below(2)]);
     if (mix.choices && mix.dependent && random.chance(0.2)) {
       words.push(['pick', 2], ['and-write-of', this.aVariable(), this.aVariable()]);
     }

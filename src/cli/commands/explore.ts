@@ -49,6 +49,8 @@ interface Result {
   readonly verdict: Verdict['verdict'];
   readonly complete: boolean;
   readonly executions: number;
+  /** null: it is a replay. */
+  readonly claim: Verdict['claim'] | null;
   readonly ms: number;
   /** Of a failure, or of a replay. */
   readonly recording: Recording | null;
@@ -148,7 +150,7 @@ function exploreOne(c: Case, options: ExploreOptions): Result {
       },
     });
     const ms = performance.now() - since; // Of the search: what follows is for the reader.
-    const { failure, schedule, complete, executions, targets } = verdict;
+    const { failure, schedule, complete, executions, targets, claim } = verdict;
     const shown =
       failure === null || schedule === null
         ? null
@@ -157,6 +159,7 @@ function exploreOne(c: Case, options: ExploreOptions): Result {
       verdict: verdict.verdict,
       complete,
       executions,
+      claim,
       ms,
       recording: shown?.recording ?? null,
       shrunk: shown?.shrunk ?? null,
@@ -194,6 +197,7 @@ function replayOne(cli: Cli, ids: readonly string[], what: string, o: ExploreCom
       verdict: failure === null ? 'limit' : 'violated',
       complete: false,
       executions: 1,
+      claim: null,
       ms,
       recording,
       shrunk: null,
@@ -245,7 +249,7 @@ function report(cli: Cli, c: Case, result: Result, html?: string): void {
 
 function asJson(c: Case, result: Result): object {
   const { recording, shrunk, asExpected, targets } = result;
-  const { verdict, executions, complete, ms } = result;
+  const { verdict, executions, complete, claim, ms } = result;
   const failure = recording?.failure ?? null;
   return {
     id: c.scenario.id,
@@ -254,6 +258,7 @@ function asJson(c: Case, result: Result): object {
     expected: asExpected,
     executions,
     complete,
+    ...(claim === null ? {} : { claim }),
     ms: Math.round(ms * 100) / 100,
     ...(failure === null ? {} : { kind: failure.kind, symptom: failure.symptom }),
     ...(recording === null ? {} : { ...facts(recording), replay: replayCommand(c, recording) }),

@@ -26,53 +26,55 @@ import { anyState, type Model } from './model.ts';
 const [SOURCE, MMAP, PAGE_A, PAGE_B] = [0, 1, 2, 3];
 const [BLOCK_0, BLOCK_1, PTE] = [8, 9, 10];
 
+const [TARGET, NEW] = [1, 7];
+
 interface Files {
-  source: [number, number];
-  readonly target: readonly [number, number];
+  /** What the blocks of the source hold; those of the target hold `TARGET`. */
+  block0: number;
+  block1: number;
   /** The page table lets stores through. */
   writable: boolean;
   lost: boolean;
 }
 
-function* compareAndShare(f: Files): Steps {
-  let same = true;
-  for (const [i, block] of [BLOCK_0, BLOCK_1].entries()) {
-    yield read(block);
-    same &&= f.source[i] === f.target[i];
-  }
+function* compareAndShare(f: Files, hands: Hands): Steps {
+  yield read(BLOCK_0);
+  let same = f.block0 === TARGET;
+  yield read(BLOCK_1);
+  same &&= f.block1 === TARGET;
   if (!same) return;
-  // Reading both at once stands for: the blocks become shared, whatever is in them.
+  // Both at once become shared, whatever is in them.
   yield write(BLOCK_0);
-  yield write(BLOCK_1);
-  if (f.source.join() !== f.target.join()) f.lost = true;
+  hands.touch(write(BLOCK_1));
+  if (f.block0 !== TARGET || f.block1 !== TARGET) f.lost = true;
 }
 
-type Dedupe = (f: Files) => Steps;
+type Dedupe = (f: Files, hands: Hands) => Steps;
 
-function* sharedLock(f: Files): Steps {
+function* sharedLock(f: Files, hands: Hands): Steps {
   yield rdlock(SOURCE);
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield rdunlock(SOURCE);
 }
-function* exclusiveLock(f: Files): Steps {
+function* exclusiveLock(f: Files, hands: Hands): Steps {
   yield lock(SOURCE);
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield unlock(SOURCE);
 }
-function* noFaults(f: Files): Steps {
+function* noFaults(f: Files, hands: Hands): Steps {
   yield lock(SOURCE);
   yield lock(MMAP);
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield unlock(MMAP);
   yield unlock(SOURCE);
 }
 /** Cleaning the pages takes the right to store away; the next store faults, and waits. */
-function* cleanPages(f: Files): Steps {
+function* cleanPages(f: Files, hands: Hands): Steps {
   yield lock(SOURCE);
   yield lock(MMAP);
   yield write(PTE);
   f.writable = false;
-  yield* compareAndShare(f);
+  yield* compareAndShare(f, hands);
   yield unlock(MMAP);
   yield unlock(SOURCE);
 }
@@ -80,7 +82,7 @@ function* cleanPages(f: Files): Steps {
 function* directWrite(f: Files): Steps {
   yield rdlock(SOURCE);
   yield write(BLOCK_0);
-  f.source[0] = 7;
+  f.block0 = NEW;
   yield rdunlock(SOURCE);
 }
 
@@ -90,7 +92,7 @@ function* store(f: Files, hands: Hands): Steps {
     yield read(PTE);
     if (f.writable) {
       hands.touch(write(BLOCK_1));
-      f.source[1] = 7;
+      f.block1 = NEW;
       return;
     }
     yield rdlock(MMAP);
@@ -104,15 +106,15 @@ const program = (dedupe: Dedupe): Program<Files> => ({
   locks: 4,
   touches: true,
   objects: {
-    [SOURCE]: 'i_rwsem of the source',
-    [MMAP]: 'invalidate_lock of the source',
+    [SOURCE]: 'i_rwsem',
+    [MMAP]: 'invalidate_lock',
     [BLOCK_0]: 'block 0',
     [BLOCK_1]: 'block 1',
     [PTE]: 'page table entry',
   },
-  names: ['dedupe', 'direct write', 'store into the mapping'],
-  init: () => ({ source: [1, 1], target: [1, 1], writable: true, lost: false }),
-  tasks: (f, hands) => [dedupe(f), directWrite(f), store(f, hands)],
+  names: ['dedupe', 'direct write', 'mapped store'],
+  init: () => ({ block0: TARGET, block1: TARGET, writable: true, lost: false }),
+  tasks: (f, hands) => [dedupe(f, hands), directWrite(f), store(f, hands)],
   check: (f) => !f.lost || 'blocks become shared whose contents differ',
 });
 
