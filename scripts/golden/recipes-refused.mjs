@@ -208,6 +208,24 @@ const recoveryCases = [
     { noTree: true, recovers: true, needsKernel: true, mountErrno: 'EROFS' },
   ),
   golden(
+    'needs-recovery-fast-commit',
+    'A copy of an image that the kernel had mounted, with fast commits behind the log.',
+    'needs_recovery fast_commit',
+    (image) => {
+      const journal = ['-J', 'size=2,fast_commit_size=256', '-O', 'fast_commit'];
+      image.mke2fs('8192', '-t', 'ext4', '-b', '1024', '-N', '64', ...journal);
+      oneOfEach(image);
+      image.kernelCopy('write and sync, link, unlink, rename', FAST);
+    },
+    {
+      noTree: true,
+      recovers: true,
+      kernelRecovers: true,
+      needsKernel: true,
+      mountErrno: 'EROFS',
+    },
+  ),
+  golden(
     'needs-recovery-orphan-file',
     'The same with an orphan file: the open-unlinked inodes are listed in it.',
     'needs_recovery orphan_file',
@@ -224,6 +242,25 @@ const recoveryCases = [
     },
   ),
 ];
+
+/** Each file is synced once, so that no range is written twice: 6.18 replays those wrongly. */
+const FAST = `
+import os, shutil, sys
+top, image, copy = sys.argv[1:4]
+def put(name, data):
+    fd = os.open(f'{top}/{name}', os.O_CREAT | os.O_RDWR)
+    os.write(fd, data)
+    os.fsync(fd)
+    os.close(fd)
+put('full', b'a full commit, after which fast ones are possible')
+for i in range(6):
+    put(f'fast{i}', b'content %d ' % i * 200)
+os.link(f'{top}/fast0', f'{top}/linked')
+os.unlink(f'{top}/fast1')
+os.rename(f'{top}/fast2', f'{top}/dir/moved')
+put('last', b'last')
+shutil.copyfile(image, copy)
+`;
 
 const BUSY = `
 import os, shutil, sys

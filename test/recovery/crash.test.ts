@@ -47,12 +47,14 @@ function everyCrash(image: Uint8Array): number {
   return expect.fail('a recovery without an end');
 }
 
-test.each(['needs-recovery-v3', 'needs-recovery-kernel', 'needs-recovery-orphan-file'])(
-  '%s: a crash at any write of its recovery',
-  (name) => {
-    expect(everyCrash(goldenImage(name))).toBeGreaterThan(4);
-  },
-);
+test.each([
+  'needs-recovery-v3',
+  'needs-recovery-kernel',
+  'needs-recovery-orphan-file',
+  'needs-recovery-fast-commit',
+])('%s: a crash at any write of its recovery', (name) => {
+  expect(everyCrash(goldenImage(name))).toBeGreaterThan(4);
+});
 
 test('fast commits: a crash at any write of their replay', ({ skip }) => {
   const mkfs = ['-t', 'ext4', '-b', '1024', '-O', 'fast_commit'];
