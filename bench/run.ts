@@ -11,6 +11,7 @@ import { lookup, lookupRandom } from './cases/lookup.ts';
 import { memoryBuild, memoryCheck, memoryNames } from './cases/memory.ts';
 import { mkfs, mkfsCall } from './cases/mkfs.ts';
 import { read1m, read4k, read4kWide } from './cases/read.ts';
+import { recovery } from './cases/recovery.ts';
 import { type Case, type Duel, Missing, type Quoted, type Row, type Stage } from './case.ts';
 import { ground, machine } from './host.ts';
 import { compare, type Sample, sampleOf } from './measure.ts';
@@ -22,6 +23,7 @@ export const cases: readonly Case[] = [
   mkfsCall,
   checkEmpty,
   checkTree,
+  recovery,
   read4k,
   read4kWide,
   read1m,

@@ -56,9 +56,9 @@ const labelOf = (source: ImageSource): string | undefined =>
   typeof source === 'string' ? source : undefined;
 
 /**
- * Mount an image.
- * @throws EUCLEAN a record is damaged or the journal needs recovery; EINVAL not ext4, or an
- *   unsupported feature, by name; EBUSY; the host's own errors
+ * Mount an image. A journal that is to be recovered is: on the image, or in memory with `readOnly`.
+ * @throws EUCLEAN a record is damaged, of the journal too; EINVAL not ext4, or an unsupported
+ *   feature, by name; EBUSY; the host's own errors
  */
 export async function open(source: ImageSource, options: OpenOptions = {}): Promise<Volume> {
   const { driver, release } = deviceFor(source, options.readOnly ?? false);

@@ -22,6 +22,7 @@ import { sysExit } from './syscall/open.ts';
 import { Process } from './syscall/process.ts';
 import { syncReporting } from './syscall/sync.ts';
 import type { Cred } from './vfs/cred.ts';
+import { freezeSuper, thawSuper } from './vfs/freeze.ts';
 import { mountFileSystem, umount } from './vfs/namespace.ts';
 import type { SuperBlock } from './vfs/super.ts';
 
@@ -78,6 +79,7 @@ export class Volume {
   }
 
   private *shutdown(): Op<void> {
+    if (this.sb.frozen === 'frozen') yield* thawSuper(this.sb);
     yield* sysExit(this.process);
     yield* umount(this.sb);
   }
@@ -88,6 +90,18 @@ export class Volume {
   }
   syncSync(): void {
     this.bridge.sync({ syscall: 'sync', op: syncReporting(this.process) });
+  }
+
+  /**
+   * Write everything and stop whoever wants to change something, until thaw(): the image file can
+   * be copied meanwhile, and needs no recovery. @throws EBUSY it is frozen; EIO
+   */
+  freeze(): Promise<void> {
+    return this.bridge.promise({ syscall: 'ioctl', op: freezeSuper(this.sb) });
+  }
+  /** @throws EINVAL it is not frozen */
+  thaw(): Promise<void> {
+    return this.bridge.promise({ syscall: 'ioctl', op: thawSuper(this.sb) });
   }
 
   /** Write everything, unmount, close the image. Open descriptors of the volume are closed. */

@@ -15,6 +15,8 @@
  *   below
  * @property {string} [mountErrno] what mount(2) must answer to a read-only mount of a refused image
  * @property {string} [mountRwErrno] the same of a read-write mount
+ * @property {boolean} [kernelRecovers] e2fsck 1.47.0 fails at it: the kernel alone says what
+ *   `recovered.json` is
  * @property {boolean} [recovers] the journal must be replayed: `recovered.json` is the tree after
  *   that
  * @property {boolean} [noTree]  nobody can walk it: `tree.json` holds only the refusal

@@ -40,7 +40,7 @@ policy(big, 2)
 for i in range(150):
     write(f'{big}/entry-{i}', b'')
 write(f'{top}/plain', b'not encrypted')
-os.sync()
+ctypes.CDLL(None).syncfs(fd)
 os.close(fd)
 `;
 

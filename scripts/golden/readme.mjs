@@ -17,8 +17,8 @@ export function readme(kase, image, tree, differences, kept) {
     parts.push(
       `**${what}**${feature ? ` (\`${feature}\`)` : ''}: ${why}.${linux ? ` mount(2) of Linux: ${linux}.` : ''}`,
     );
-    if (kase.recovers) parts.push('`recovered.json` is the tree after the journal was replayed.');
   }
+  if (kase.recovers) parts.push('`recovered.json` is the tree after the journal was replayed.');
   parts.push(`Covers: ${kase.features.map((f) => `\`${f}\``).join(' ')}`);
   parts.push(`## Made by\n\n${fence(image.log)}`);
   if (!kept)

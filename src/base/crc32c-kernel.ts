@@ -13,6 +13,7 @@ import {
   SWIZZLES_AT,
   SWIZZLE_TABLES,
 } from './crc32c-wasm.ts';
+import { roundUp } from './units.ts';
 
 /** What `attachMemory()` needs at its `scratch`, in bytes: tables, and state while it runs. */
 export const CRC_SCRATCH_SIZE = SCRATCH_SIZE;
@@ -86,6 +87,18 @@ export function attachMemory(memory: WebAssembly.Memory, scratch: number): boole
   const run = instantiate(memory, scratch);
   if (run !== null) attached.set(memory.buffer, run);
   return run !== null;
+}
+
+const WASM_PAGE = 65_536;
+
+/** Memory of its own for `size` bytes, whose checksums are made where they lie. */
+export function crcScratch(size: number): Uint8Array {
+  if (typeof WebAssembly === 'undefined') return new Uint8Array(size);
+  const front = roundUp(CRC_SCRATCH_SIZE, WASM_PAGE);
+  const pages = Math.ceil((front + size) / WASM_PAGE);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  attachMemory(memory, 0);
+  return new Uint8Array(memory.buffer, front, size);
 }
 
 /**

@@ -46,7 +46,7 @@ export class BufferCache {
   readonly mapping: AddressSpace;
   private readonly perFolio: number;
   private readonly dirtySet = new Set<BufferHead>();
-  private inFlight = 0;
+  private readonly writing = new Set<BufferHead>();
   /** Writes and flushes that failed, and up to which of them sync() has told. */
   private failures = 0;
   private readonly told = { wbErr: 0 };
@@ -162,6 +162,29 @@ export class BufferCache {
     filemapDirtyFolio(this.mapping, bh.folio);
   }
 
+  /**
+   * A journal takes the block over: it is not to go home until it is marked dirty again.
+   * @returns whether it was dirty. @context Does not sleep. The block is locked: no write home is
+   *   under way.
+   */
+  takeOver(bh: BufferHead): boolean {
+    if (!bh.dirty) return false;
+    this.clean(bh);
+    return true;
+  }
+
+  /** The block's head if it is cached, whatever its state; no reference. */
+  peek(nr: Pblk): BufferHead | null {
+    const folio = this.mapping.pages.get(pageIndex(Math.floor(nr / this.perFolio)));
+    if (!(folio?.private instanceof FolioBuffers)) return null;
+    return folio.private.heads[nr % this.perFolio] ?? null;
+  }
+
+  /** Is a write of the block under way? */
+  isWriting(bh: BufferHead): boolean {
+    return this.writing.has(bh);
+  }
+
   /** The block was freed: its contents must never be written. */
   forget(bh: BufferHead): void {
     if (bh.dirty) this.clean(bh);
@@ -209,10 +232,18 @@ export class BufferCache {
     for (const [i, heads] of waves.entries()) {
       if (i > 0) yield* this.flush();
       if (this.failures !== before) return;
-      this.writeOut(heads.filter((bh) => bh.dirty));
-      yield* this.idle.waitFor(() => this.inFlight === 0);
+      yield* this.writeHome(heads);
     }
-    if (this.inFlight > 0) yield* this.idle.waitFor(() => this.inFlight === 0);
+    if (this.writing.size > 0) yield* this.idle.waitFor(() => this.writing.size === 0);
+  }
+
+  /** Write those of the blocks home that are dirty, and wait; not flushed. */
+  *writeHome(heads: readonly BufferHead[]): Op<void> {
+    trace('buffer:BufferCache.writeHome');
+    for (let left = heads; left.length > 0;) {
+      left = this.writeOut(left.filter((bh) => bh.dirty));
+      if (this.writing.size > 0) yield* this.idle.waitFor(() => this.writing.size === 0);
+    }
   }
 
   /**
@@ -250,15 +281,25 @@ export class BufferCache {
     yield* this.device.submitWait(this.bioFor('write', bh));
   }
 
-  /** Start writing these buffers, in device order so that the queue can merge them. */
-  private writeOut(heads: BufferHead[]): void {
+  /**
+   * Start writing these buffers, in device order so that the queue can merge them.
+   * @returns those that are on their way already, as they were before their last change
+   */
+  private writeOut(heads: BufferHead[]): BufferHead[] {
+    const late: BufferHead[] = [];
     heads.sort((a, b) => a.blocknr - b.blocknr);
     this.device.queue.plug();
     for (const bh of heads) {
+      // Locked while the device reads it.
+      if (!tryLockBit(bh, BUFFER_LOCK, OR_GIVE_UP)) {
+        late.push(bh);
+        continue;
+      }
+      handOverBit(bh, BUFFER_LOCK);
       bh.hold();
       bh.trigger?.(bh);
       this.clean(bh);
-      this.inFlight++;
+      this.writing.add(bh);
       const bio = this.bioFor('write', bh);
       bio.endIo = (b) => {
         this.endWrite(bh, b.error);
@@ -266,12 +307,15 @@ export class BufferCache {
       this.device.submit(bio);
     }
     this.device.queue.unplug();
+    return late;
   }
 
   private endWrite(bh: BufferHead, error: FsError | null): void {
     if (error) this.failed(error);
+    this.writing.delete(bh);
+    unlockBit(bh, BUFFER_LOCK);
     bh.put();
-    if (--this.inFlight === 0) this.idle.wakeAll();
+    if (this.writing.size === 0) this.idle.wakeAll();
   }
 
   private clean(bh: BufferHead): void {
@@ -311,14 +355,16 @@ export class BufferCache {
           yield* cache.sync();
         } else {
           cache.writeOut([...cache.dirtySet].slice(0, Math.min(wbc.nrToWrite, 4096)));
-          yield* cache.idle.waitFor(() => cache.inFlight === 0);
+          yield* cache.idle.waitFor(() => cache.writing.size === 0);
         }
       },
       dirtyFolio: filemapDirtyFolio,
       releaseFolio(folio) {
         const buffers = folio.private;
         if (!(buffers instanceof FolioBuffers)) return true;
-        if (buffers.heads.some((bh) => bh.count > 0 || bh.dirty || bh.jh !== null)) return false;
+        if (buffers.heads.some((bh) => bh.count > 0 || bh.dirty || (bh.jh?.busy ?? false)))
+          return false;
+        for (const bh of buffers.heads) bh.jh = null; // What waits for its checkpoint is home.
         folio.private = null;
         return true;
       },

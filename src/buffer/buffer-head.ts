@@ -22,6 +22,12 @@ import type { Folio } from '../mm/folio.ts';
 /** Guards reading a block in, and changes of blocks that several handles share. */
 export const BUFFER_LOCK = lockClass('buffer', { after: ['*'] });
 
+/** What a journal keeps of a block (an ops table, invariant A3). */
+export interface JournalHold {
+  /** The block is part of a transaction that is not durable: it stays in memory. */
+  readonly busy: boolean;
+}
+
 /** Puts the checksum into the block; `seed` is what the owner gave with it. */
 export type BufferTrigger = (bh: BufferHead) => void;
 
@@ -41,7 +47,7 @@ export class BufferHead implements BitLockable {
   /** Order of writing home on a sync without a journal: lower waves first. */
   wave = 0;
   /** The journal's state of this block (jbd2's journal_head). */
-  jh: object | null = null;
+  jh: JournalHold | null = null;
   private waiters: WaitQueue | null = null;
   /** In checked builds it is known by its place. */
   declare sharedKey?: number;

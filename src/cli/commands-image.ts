@@ -125,10 +125,13 @@ const checkCommand = (): Command =>
       .argument('<image>', 'an image')
       .option('--memory <size>', 'of the cache for metadata')
       .option('-q, --quiet', 'only the exit status')
+      .option('--repair', 'write the journal home and finish deleted files; mends nothing else yet')
       .addHelpText(
         'after',
-        '\nExit status as e2fsck: 0 clean, 4 errors were found, 8 it could not be checked, 16 wrong usage.\n' +
-          examples('check disk.img'),
+        '\nA journal that is to be replayed is replayed first, in memory if without --repair.\n' +
+          '\nExit status as e2fsck: 0 clean, 1 corrected, 4 errors were found, 8 it could not be ' +
+          'checked, 16 wrong usage; they add up.\n' +
+          examples('check disk.img', 'check --repair disk.img'),
       ),
     async () => (await import('./commands/check.ts')).check,
   );

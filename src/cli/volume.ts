@@ -15,6 +15,7 @@ import { ROOT_CRED } from '../vfs/cred.ts';
 import { causeOf, CliError } from './errors.ts';
 import { HoldingDriver } from './holding-driver.ts';
 import { printError } from './output.ts';
+import { asksForRecovery, recover } from './recovered.ts';
 import { ScratchDriver } from './scratch-driver.ts';
 
 /**
@@ -58,15 +59,17 @@ export class Volume {
   constructor(image: string, how: OpenOptions) {
     this.image = image;
     this.file = openDevice(image, how.readOnly);
+    const warn = (sentence: string): void => {
+      printError(`foliofs: ${image}: ${sentence}`);
+    };
+    if (!how.readOnly && how.scratch !== true) recoverFirst(this.file, image, warn);
     this.holding = how.readOnly || how.scratch === true ? null : new HoldingDriver(this.file);
     const direct = how.scratch === true ? new ScratchDriver(this.file) : this.file;
     const { options, seed } = how;
     const given = {
       readOnly: how.readOnly,
       cred: { ...ROOT_CRED, umask: process.umask() },
-      warn: (sentence: string) => {
-        printError(`foliofs: ${image}: ${sentence}`);
-      },
+      warn,
       ...(options === undefined ? {} : { options }),
       ...(seed === undefined ? {} : { seed }),
       ...(how.scratch === true ? { cacheSize: SCRATCH_CACHE } : {}),
@@ -102,6 +105,20 @@ export class Volume {
   /** Write everything and let go. @throws EIO, ENOSPC: something did not reach the image */
   close(): void {
     this.mounted.closeSync();
+  }
+}
+
+/**
+ * A recovery is no change that waits until the command has made one: the order of its writes is
+ * what makes it safe, and what the image says is the same before and after it.
+ */
+function recoverFirst(file: FileDevice, image: string, warn: (sentence: string) => void): void {
+  try {
+    if (!asksForRecovery(file)) return;
+    for (const sentence of recover(file, image)) warn(sentence);
+  } catch (e) {
+    file.close();
+    throw e;
   }
 }
 

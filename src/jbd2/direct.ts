@@ -5,7 +5,7 @@
  */
 import { errno } from '../base/errno.ts';
 import { trace } from '../base/trace.ts';
-import type { Pblk } from '../base/units.ts';
+import { type Pblk, type Tid, tid } from '../base/units.ts';
 import type { Op } from '../sched/op.ts';
 import type { BufferCache } from '../buffer/buffer-cache.ts';
 import type { BufferHead } from '../buffer/buffer-head.ts';
@@ -62,8 +62,8 @@ export class DirectJournal extends Journal {
     yield* this.buffers.sync();
   }
 
-  override get runningTid(): number {
-    return 0;
+  override get runningTid(): Tid {
+    return tid(0);
   }
 
   override *commitTid(): Op<void> {

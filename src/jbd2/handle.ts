@@ -12,8 +12,9 @@
  * @source fs/jbd2/transaction.c, Documentation/filesystems/journalling.rst
  */
 import { assert } from '../base/assert.ts';
+import type { FsError } from '../base/errno.ts';
 import { trace } from '../base/trace.ts';
-import type { Pblk } from '../base/units.ts';
+import { type Pblk, type Tid, tid as toTid } from '../base/units.ts';
 import { lockClass, SHARED } from '../sched/lock-class.ts';
 import { lockdepAcquire, lockdepRelease, lockdepWant } from '../sched/lockdep.ts';
 import type { Op } from '../sched/op.ts';
@@ -38,8 +39,9 @@ export class Handle {
    * changed five times is stored once. Runs before the handle ends or restarts, must not sleep.
    */
   private deferred: Map<object, () => void> | null = null;
-  /** The journal's own: the transaction. */
+  /** The journal's own: the transaction, and its number. */
   transaction: object | null = null;
+  tid: Tid = toTid(0);
 
   constructor(journal: Journal, credits: number) {
     this.journal = journal;
@@ -65,6 +67,11 @@ export abstract class Journal {
   /** Set by abort: every later start fails with EROFS. */
   aborted = false;
 
+  /** Every start fails from now on. @context Does not sleep. */
+  abort(_why: FsError): void {
+    this.aborted = true;
+  }
+
   /** Join the running transaction. @context May sleep. @throws EROFS aborted */
   protected abstract begin(handle: Handle): Op<void>;
   /** Leave it. @context May sleep if handle.sync. */
@@ -87,9 +94,9 @@ export abstract class Journal {
   /** Everything finished so far becomes durable. @throws EIO, EROFS */
   abstract forceCommit(): Op<void>;
   /** Id of the transaction that runs now: what fsync waits for. */
-  abstract get runningTid(): number;
+  abstract get runningTid(): Tid;
   /** `tid` and all before it become durable. */
-  abstract commitTid(tid: number): Op<void>;
+  abstract commitTid(tid: Tid): Op<void>;
   /** `then` runs when the running transaction is durable: freed blocks may be used again. */
   abstract onCommit(handle: Handle, then: () => void): void;
 

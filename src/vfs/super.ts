@@ -44,6 +44,7 @@ export interface SuperOperations {
   evictCached?(inode: Inode): boolean;
   /** Become read-only (everything is synced) or writable. Sets nothing but its own state. */
   remount?(readOnly: boolean): Op<void>;
+  /** Nobody writes and everything is synced: the image becomes complete by itself. */
   freezeFs?(): Op<void>;
   unfreezeFs?(): Op<void>;
 }
@@ -88,6 +89,8 @@ export abstract class SuperBlock {
   readonly umountLock = new RwSemaphore(S_UMOUNT);
   readonly renameMutex = new Mutex(S_VFS_RENAME_MUTEX);
   readonly writers = new FreezeLock();
+  /** Set by freeze.ts. Guarded by s_umount. */
+  frozen: 'no' | 'freezing' | 'frozen' = 'no';
   /** Live inodes by number. */
   readonly inodes: Map<Ino, Inode> =
     CHECKED && watching ? new WatchedMap<Ino, Inode>('inode cache') : new Map<Ino, Inode>();

@@ -35,6 +35,7 @@ class SlowDevice implements BlockDriver {
   }
   /** One of those that wait, any one, then the next turn. */
   private answer(): void {
+    if (this.waiting.length === 0) return; // An answer may have started the next one already.
     const [bio] = this.waiting.splice(this.chance.below(this.waiting.length), 1);
     if (bio) this.ram.start(bio);
     if (this.waiting.length > 0)

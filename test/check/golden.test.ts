@@ -7,6 +7,7 @@ import { goldenManifest, goldenNames, goldenPath } from '../support/images.ts';
 /** What we find where `e2fsck -fn` exits 0: see verdict.ts for the reasons. */
 const STRICTER: Readonly<Record<string, string>> = {
   'mmp-held': 'mmp-in-use',
+  'needs-recovery-fast-commit': 'journal-needs-recovery',
   'needs-recovery-kernel': 'journal-needs-recovery',
   'needs-recovery-plain': 'journal-needs-recovery',
   'needs-recovery-revoke': 'journal-needs-recovery',

@@ -26,6 +26,7 @@ import {
   scratch,
   usage,
 } from '../support/cli.ts';
+import { goldenImage } from '../support/images.ts';
 import { withKernelMount } from '../support/judges.ts';
 
 test("mkfs makes a sparse image by mke2fs's words", () => {
@@ -192,18 +193,43 @@ test('extract takes one directory or one file, into a folder or a tar', () => {
   expect(readdirSync(dir).filter((n) => n.startsWith('.'))).toEqual([]);
 });
 
-test('an image that asks for recovery is refused with a sentence, and not touched', () => {
+test('a journal is replayed: in memory by who reads, on the image by who writes', () => {
   const dir = scratch();
-  const image = emptyImage(dir);
-  ran('debugfs', ['-w', '-R', 'feature needs_recovery', image]);
-  for (const args of [
-    ['ls', image],
-    ['mkdir', `${image}:/d`],
-    ['cat', `${image}:/f`],
-  ]) {
-    fails(image, args, /journal.*\(EUCLEAN\)/);
-  }
-  expect(foliofs(['info', image]).stdout).toMatch(/needs_recovery/);
+  const image = join(dir, 'dirty.img');
+  writeFileSync(image, goldenImage('needs-recovery-kernel'));
+  const before = readFileSync(image);
+  const same = (): boolean => Buffer.compare(before, readFileSync(image)) === 0;
+  expect(foliofs(['ls', `${image}:/made`])).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('last') as string,
+  });
+  const checked = foliofs(['check', image]);
+  expect(checked).toMatchObject({ status: 0 });
+  expect(checked.stdout).toMatch(/in memory: the journal was replayed: [^]*: clean/);
+  expect(same()).toBe(true);
+  const repaired = foliofs(['check', '--repair', image]);
+  expect(repaired).toMatchObject({ status: 1 });
+  expect(same()).toBe(false);
+  expect(foliofs(['check', image])).toMatchObject({ status: 0 });
+  expect(ran('e2fsck', ['-fn', image]).status).toBe(0);
+  writeFileSync(image, before);
+  expect(foliofs(['mkdir', `${image}:/d`])).toMatchObject({ status: 0 });
+  expect(ran('e2fsck', ['-fn', image]).status).toBe(0);
+});
+
+test('a journal that cannot be replayed is a problem of the check, and refuses the others', () => {
+  const dir = scratch();
+  const image = join(dir, 'damaged.img');
+  const bytes = goldenImage('needs-recovery-v3');
+  writeFileSync(image, bytes);
+  // Super block, descriptor, then the first copy.
+  const blocks = ran('debugfs', ['-R', 'blocks <8>', image]).stdout.trim().split(/\s+/);
+  bytes[Number(blocks[2]) * 1024 + 500]! ^= 1;
+  writeFileSync(image, bytes);
+  fails(image, ['ls', image], /\(EUCLEAN\)/);
+  const { status, stdout } = foliofs(['check', image]);
+  expect(status).toBe(4);
+  expect(stdout).toMatch(/journal-damaged/);
 });
 
 test('an image that is shorter than it says is an error, not a crash', () => {

@@ -14,7 +14,7 @@ import { isNotAvailable, withKernelMount } from '../support/judges.ts';
 import { mountFile, type Mounted } from '../support/mounted.ts';
 
 const MAKE = `
-import os, sys
+import ctypes, os, sys
 d = sys.argv[1]
 def f(name): return os.open(os.path.join(d, name), os.O_RDWR | os.O_CREAT)
 a = f('sparse')
@@ -27,7 +27,7 @@ c = f('small'); os.pwrite(c, b'hello', 0)
 e = f('empty')
 g = f('many')
 for i in range(300): os.pwrite(g, b'z', i * 8192)
-os.sync()
+ctypes.CDLL(None).syncfs(e)
 `;
 const ASK = `
 import os, sys, json

@@ -3,9 +3,9 @@
  * folder of its own that goes away with the test.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
@@ -33,6 +33,8 @@ export interface TestImage {
   ask(command: string): string;
   /** Exit code and output of `e2fsck -fn`. */
   fsck(): { code: number; output: string };
+  /** A copy of which debugfs has replayed the log, and done nothing else. */
+  replayed(): TestImage;
 }
 
 /** A new folder, removed when the running test ends. */
@@ -74,5 +76,12 @@ function openImage(path: string, dir: string): TestImage {
     },
     ask: (command) => run('debugfs', ['-R', command, path]).output,
     fsck: () => run('e2fsck', ['-fn', path]),
+    replayed: () => {
+      const copy = join(scratchDir(), 'replayed');
+      copyFileSync(path, copy);
+      const { code, output } = run('debugfs', ['-w', '-R', 'journal_run', copy]);
+      if (code !== 0) throw new Error(`the log is not replayed: ${output}`);
+      return openImage(copy, dirname(copy));
+    },
   };
 }

@@ -73,8 +73,13 @@ export function goldenNames(feature?: string): string[] {
   );
 }
 
-/** Their expected content. A long tree of an image that is not kept lies beside that image. */
+/**
+ * Their expected content: where there is a journal to replay, that after the recovery. A long tree
+ * of an image that is not kept lies beside that image.
+ */
 export function goldenTree(name: string): Tree {
+  const recovered = new URL(`${name}/recovered.json`, KEPT);
+  if (existsSync(recovered)) return JSON.parse(readFileSync(recovered, 'utf8')) as Tree;
   const kept = new URL(`${name}/tree.json`, KEPT);
   const url = existsSync(kept) ? kept : new URL(`${name}/tree.json`, CACHE);
   return JSON.parse(readFileSync(url, 'utf8')) as Tree;

@@ -53,6 +53,9 @@ export const haveE2fsprogs = (): boolean =>
 /** `e2fsck -fn`: a forced check that changes nothing. */
 export const e2fsck = (path: string): Verdict => run('e2fsck', ['-fn', path]);
 
+/** `e2fsck -fp`: replay, finish orphans, mend what needs no question. */
+export const preen = (path: string): Verdict => run('e2fsck', ['-fp', path]);
+
 /**
  * One debugfs command, read-only; the banner is left out. debugfs exits 0 even when it complains.
  */

@@ -4,6 +4,7 @@
  * @source fs/ext4/super.c: __ext4_error(), ext4_handle_error(); ext4(5), "errors="
  */
 import { CorruptError, type FsError } from '../../base/errno.ts';
+import { LogJournal } from '../../jbd2/journal.ts';
 import {
   EXT4_ERR_EFSBADCRC,
   EXT4_ERR_EFSCORRUPTED,
@@ -61,6 +62,18 @@ export function ext4Report(sb: Ext4SuperBlock, e: unknown): void {
 }
 
 /**
+ * The log cannot be written: the mount is read-only from now on, whatever `errors=` says.
+ * @context Does not sleep. @source fs/ext4/super.c:ext4_abort()
+ */
+export function ext4JournalAborted(sb: Ext4SuperBlock, e: FsError): void {
+  if (sb.readOnly) return; // It was an error here that ended it.
+  sb.warn(`${e.message}: the journal was aborted, nothing more is written`);
+  record(sb, e);
+  ext4SuperDirty(sb);
+  sb.readOnly = true;
+}
+
+/**
  * The disk contradicts itself: act as `errors=` says. The caller throws the error besides.
  * @context Does not sleep.
  */
@@ -73,7 +86,7 @@ export function ext4Error(sb: Ext4SuperBlock, e: FsError): void {
   ext4SuperDirty(sb);
   if (sb.errorPolicy === 'continue') return;
   sb.readOnly = true;
-  // No panic in a library: every later change fails instead.
-  if (sb.errorPolicy === 'panic') sb.journal.aborted = true;
+  // Nothing that contradicts itself goes home: a log ends here. No panic in a library.
+  if (sb.errorPolicy === 'panic' || sb.journal instanceof LogJournal) sb.journal.abort(e);
   sb.warn('remounted read-only because of the error before');
 }

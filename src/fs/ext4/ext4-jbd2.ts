@@ -6,8 +6,11 @@
  * @source fs/ext4/ext4_jbd2.h (credit constants and their reasons)
  */
 import { errno } from '../../base/errno.ts';
+import { mark } from '../../base/trace.ts';
 import type { Op } from '../../sched/op.ts';
+import type { RwSemaphore } from '../../sched/rw-semaphore.ts';
 import type { BufferHead, BufferTrigger } from '../../buffer/buffer-head.ts';
+import { LogJournal } from '../../jbd2/journal.ts';
 import { currentHandle, type Handle } from '../../jbd2/handle.ts';
 import { ext4Report } from './error.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
@@ -25,7 +28,7 @@ export const EXT4_CREDITS = {
   /** Change of inode fields only. */
   inode: 2,
   /** Map or convert one run of blocks. */
-  write: EXTENT_CHAIN + ALLOC_ONE,
+  write: EXTENT_CHAIN + ALLOC_ONE + 3,
   /** One step of truncate, after which the handle may restart. */
   truncate: EXTENT_CHAIN + 2 * ALLOC_ONE,
   create: 2 * ALLOC_ONE + DX_CHAIN + 2 * XATTR,
@@ -103,14 +106,30 @@ export function ext4DirtyMetadata(handle: Handle, bh: BufferHead): void {
 
 /**
  * Make sure of `need` more credits, restarting the transaction if this one has no room.
+ * @param dataSem  i_data_sem, held exclusive: dropped while it restarts, since a handle that the
+ *   commit waits for may want it
  * @returns true if it was restarted: nothing read before is to be trusted.
- * @context The state on disk is consistent and resumable. No i_data_sem held.
+ * @context The state on disk is consistent and resumable. May sleep for a commit.
+ * @source fs/ext4/inode.c:ext4_truncate_restart_trans()
  */
-export function* ext4EnsureCredits(handle: Handle, need: number): Op<boolean> {
+export function* ext4EnsureCredits(
+  handle: Handle,
+  need: number,
+  dataSem: RwSemaphore | null = null,
+): Op<boolean> {
   if (handle.credits >= need || handle.journal.extend(handle, need - handle.credits)) return false;
+  mark('ext4: transaction restarted');
   handle.runDeferred();
-  yield* handle.journal.restart(handle, need);
+  dataSem?.unlockExclusive();
+  try {
+    yield* handle.journal.restart(handle, need);
+  } finally {
+    if (dataSem && !dataSem.tryExclusive()) yield* dataSem.lockExclusive();
+  }
   return true;
 }
+
+/** Are changes of this mount logged? */
+export const journaled = (sb: Ext4SuperBlock): boolean => sb.journal instanceof LogJournal;
 
 export const ext4CurrentHandle = currentHandle;

@@ -13,7 +13,7 @@ import {
   EXT_INIT_MAX_LEN,
   EXT_UNWRITTEN_MAX_LEN,
 } from './disk/extent.ts';
-import { EXT4_CREDITS, ext4EnsureCredits, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { EXT4_CREDITS, ext4EnsureCredits, withHandle } from './ext4-jbd2.ts';
 import { ES_WRITTEN } from './extents-status.ts';
 import {
   accessNode,
@@ -37,7 +37,9 @@ import {
   readExtent,
   releasePath,
 } from './extents.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
+import { ext4MarkInodeDirty } from './inode.ts';
 import { ext4FreeBlocks, ext4MbNewBlocks } from './mballoc.ts';
 
 /** An empty root in i_block. The caller dirties the inode. */
@@ -187,25 +189,52 @@ function* lengthen(handle: Handle, inode: Ext4Inode, tail: ExtentEntry): Op<void
 }
 
 /**
+ * The data up to byte `end` is on the device: the size on disk may tell. The caller dirties the inode.
+ * @context i_data_sem exclusive (INV-4), inside `handle`.
+ */
+export function ext4RaiseDisksize(inode: Ext4Inode, end: number): void {
+  const to = Math.min(end, inode.size);
+  if (to > inode.disksize) inode.disksize = to;
+}
+
+/**
  * Turn [lblk, lblk + len) from unwritten to written; parts that are written already stay so. One
- * extent a transaction: between them the file is valid, only less of it is readable yet.
+ * extent a transaction, and the size on disk with it, since written blocks behind the size would be
+ * damage: between them the file is valid, only less of it is readable yet.
+ * @param sizeEnd  byte up to which the data is on the device
  * @throws ENOSPC a leaf must be split for it; what was converted so far stays so
  * @context May sleep. Takes a handle and i_data_sem; the caller holds neither.
  */
-export function* ext4ConvertUnwritten(inode: Ext4Inode, lblk: number, len: number): Op<void> {
+export function* ext4ConvertUnwritten(
+  inode: Ext4Inode,
+  lblk: number,
+  len: number,
+  sizeEnd: number,
+): Op<void> {
   const end = lblk + len;
   for (let at = lblk; at < end;) {
-    const handle = yield* ext4JournalStart(inode.sb, 'write');
-    try {
-      if (!inode.dataSem.tryExclusive()) yield* inode.dataSem.lockExclusive();
-      try {
-        at = yield* convertStep(handle, inode, at, end);
-      } finally {
-        inode.dataSem.unlockExclusive();
-      }
-    } finally {
-      yield* ext4JournalStop(handle);
-    }
+    at = yield* withAllocRetry(inode.sb, () =>
+      withHandle(inode.sb, 'write', (handle) => convertOne(handle, inode, at, end, sizeEnd)),
+    );
+  }
+}
+
+function* convertOne(
+  handle: Handle,
+  inode: Ext4Inode,
+  at: number,
+  end: number,
+  sizeEnd: number,
+): Op<number> {
+  const { dataSem } = inode;
+  if (!dataSem.tryExclusive()) yield* dataSem.lockExclusive();
+  try {
+    const next = yield* convertStep(handle, inode, at, end);
+    ext4RaiseDisksize(inode, Math.min(sizeEnd, next * inode.sb.blockSize));
+    yield* ext4MarkInodeDirty(handle, inode);
+    return next;
+  } finally {
+    dataSem.unlockExclusive();
   }
 }
 
@@ -225,6 +254,7 @@ function* convertStep(handle: Handle, inode: Ext4Inode, at: number, end: number)
   if (!extent) return at + holeLen;
   const stop = Math.min(end, extent.lblk + extent.len);
   if (extent.unwritten) {
+    inode.syncTid = inode.datasyncTid = handle.tid;
     yield* splitAt(handle, inode, at);
     yield* splitAt(handle, inode, stop);
     yield* markWritten(handle, inode, at);

@@ -6,6 +6,7 @@ import { errno } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
 import { withHandle } from './ext4-jbd2.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import {
@@ -66,8 +67,9 @@ export function* ext4Fallocate(
   const bs = sb.blockSize;
   const end = Math.ceil((offset + length) / bs);
   for (let at = Math.floor(offset / bs); at < end;) {
-    const map = new MapRequest().ask(at, Math.min(MAX_STEP, end - at));
-    yield* withHandle(sb, 'write', function* (handle): Op<void> {
+    const map = new MapRequest();
+    const step = withHandle.bind(null, sb, 'write', function* (handle): Op<void> {
+      map.ask(at, Math.min(MAX_STEP, end - at));
       yield* ext4MapBlocks(handle, inode, map, GET_BLOCKS_CREATE | GET_BLOCKS_UNWRITTEN);
       at += map.len;
       const reached = Math.min(at * bs, offset + length);
@@ -78,5 +80,6 @@ export function* ext4Fallocate(
       inode.mtime = inode.ctime = sb.now();
       yield* ext4MarkInodeDirty(handle, inode);
     });
+    yield* withAllocRetry(sb, step);
   }
 }

@@ -148,10 +148,13 @@ export function* ext4Fsync(file: File, start: number, end: number, datasync: boo
   const { inode } = file;
   const { sb } = of(file);
   yield* fileWriteAndWaitRange(file, start, end);
-  if (sb.readOnly) return;
+  if (sb.readOnly) {
+    if (sb.journal.aborted) throw errno('EROFS', {}, 'the journal was aborted');
+    return;
+  }
   const needed = datasync ? I_DIRTY_DATASYNC : I_DIRTY_INODE;
   if (inode.state & needed) yield* syncInodeMetadata(inode, true);
-  yield* sb.journal.forceCommit();
+  yield* sb.journal.commitTid(datasync ? of(file).datasyncTid : of(file).syncTid);
 }
 
 function* ext4Llseek(file: File, offset: number, whence: number): Op<number> {

@@ -14,6 +14,7 @@ import { type Ino, ino } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Handle } from '../../jbd2/handle.ts';
+import { igetFailed } from '../../vfs/inode-cache.ts';
 import { I_NEW } from '../../vfs/inode.ts';
 import { bitmapCsum, inodeCsumSeed } from './checksum.ts';
 import {
@@ -41,6 +42,7 @@ import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import { ext4ExtTreeInit } from './extents-change.ts';
 import { ext4GroupDescDirty, ext4ReadInodeBitmap, groupDesc, groupDescGet } from './group-desc.ts';
 import {
+  type InodeLoc,
   ext4AllocInode,
   ext4DoUpdateInode,
   ext4ReserveInodeWrite,
@@ -194,6 +196,41 @@ function* claimInode(
   }
 }
 
+/** Is this inode in use, as its bitmap says? @throws EUCLEAN, EIO */
+export function* ext4InodeInUse(sb: Ext4SuperBlock, nr: Ino): Op<boolean> {
+  const { inodesPerGroup } = sb.geo;
+  const bh = yield* ext4ReadInodeBitmap(sb, Math.floor((nr - 1) / inodesPerGroup));
+  try {
+    return testBit(bh.data, (nr - 1) % inodesPerGroup);
+  } finally {
+    bh.put();
+  }
+}
+
+/**
+ * Take one certain inode, that is free as its bitmap says. @context Inside `handle`.
+ * @throws EUCLEAN the bitmap is damaged; EIO
+ * @source fs/ext4/ialloc.c:ext4_mark_inode_used()
+ */
+export function* ext4TakeInode(
+  handle: Handle,
+  sb: Ext4SuperBlock,
+  nr: Ino,
+  isDir: boolean,
+): Op<void> {
+  const group = Math.floor((nr - 1) / sb.geo.inodesPerGroup);
+  const at = (nr - 1) % sb.geo.inodesPerGroup;
+  const bh = yield* ext4ReadInodeBitmap(sb, group);
+  try {
+    yield* ext4GetWriteAccess(handle, bh);
+    yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+    setBits(bh.data, at, 1);
+    bitmapChanged(handle, sb, group, bh, -1, isDir ? 1 : 0, at);
+  } finally {
+    bh.put();
+  }
+}
+
 /** Counts, "never used" mark and checksums after a bit of the inode bitmap changed. */
 function bitmapChanged(
   handle: Handle,
@@ -258,7 +295,7 @@ function* initInode(
   if (sb.has.project && parent.hasFlag(EXT4_PROJINHERIT_FL)) inode.projid = parent.projid;
   setInodeFlags(inode);
   sb.setInodeOps(inode);
-  const loc = yield* ext4ReserveInodeWrite(handle, inode);
+  const loc = yield* reserveOrGiveBack(handle, inode);
   try {
     // What stood here belongs to an inode that is gone, or was never initialised.
     loc.bh.data.fill(0, loc.at, loc.at + sb.geo.inodeSize);
@@ -269,6 +306,17 @@ function* initInode(
   inode.state &= ~I_NEW;
   inode.stateWait.wakeAll();
   return inode;
+}
+
+/** The place of the new inode's record; if that cannot be read, nobody has the inode. */
+function* reserveOrGiveBack(handle: Handle, inode: Ext4Inode): Op<InodeLoc> {
+  try {
+    return yield* ext4ReserveInodeWrite(handle, inode);
+  } catch (e) {
+    igetFailed(inode);
+    yield* ext4FreeInode(handle, inode);
+    throw e;
+  }
 }
 
 /**

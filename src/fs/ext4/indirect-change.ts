@@ -56,6 +56,7 @@ function* dirtyTable(handle: Handle, inode: Ext4Inode, t: PointerTable): Op<void
 
 /**
  * Allocate blocks for the hole at `lblk`, up to `len` in one run.
+ * @param given  enter these blocks instead, which are taken already
  * @throws ENOSPC, EFBIG; nothing has changed then
  * @context i_data_sem exclusive, inside `handle`.
  */
@@ -64,6 +65,7 @@ export function* ext4IndCreateBlocks(
   inode: Ext4Inode,
   lblk: number,
   len: number,
+  given: Pblk | null = null,
 ): Op<CreatedBlocks> {
   const path = blockToPath(inode.sb.geo.blockSize, lblk);
   if (path.length === 0) throw errno('EFBIG', { lblk });
@@ -77,7 +79,7 @@ export function* ext4IndCreateBlocks(
       table.bh?.put();
       table = below;
     }
-    return yield* fillHole(handle, inode, table, path, depth, lblk, len);
+    return yield* fillHole(handle, inode, { table, path, depth, lblk, len, given });
   } finally {
     table.bh?.put();
   }
@@ -90,25 +92,33 @@ function emptyRun(table: PointerTable, slot: number, end: number, len: number): 
   return n;
 }
 
-function* fillHole(
-  handle: Handle,
-  inode: Ext4Inode,
-  table: PointerTable,
-  path: readonly number[],
-  depth: number,
-  lblk: number,
-  len: number,
-): Op<CreatedBlocks> {
+/** A hole that is to be filled: the lowest table there is, and the way from the root. */
+interface Hole {
+  readonly table: PointerTable;
+  readonly path: readonly number[];
+  /** Of the table. */
+  readonly depth: number;
+  readonly lblk: number;
+  readonly len: number;
+  readonly given: Pblk | null;
+}
+
+function* fillHole(handle: Handle, inode: Ext4Inode, hole: Hole): Op<CreatedBlocks> {
+  const { table, path, depth, lblk, len, given } = hole;
   const n = indirectPerBlock(inode.sb.geo.blockSize);
   const missing = path.length - 1 - depth;
   const leafSlot = path.at(-1)!;
   const end = path.length === 1 ? EXT4_NDIR_BLOCKS : n;
   const room = missing > 0 ? Math.min(len, n - leafSlot) : emptyRun(table, leafSlot, end, len);
   const goal = findGoal(table, path[depth]!);
-  const got = yield* ext4MbNewBlocks(handle, { inode, lblk, len: room, goal, metadata: false });
+  const got =
+    given === null
+      ? yield* ext4MbNewBlocks(handle, { inode, lblk, len: room, goal, metadata: false })
+      : { pblk: given, len: room };
   const nodes: BufferHead[] = [];
   try {
     if (got.pblk + got.len > 2 ** 32) throw errno('EFBIG', { pblk: got.pblk });
+    if (inode.isReg && inode.sb.zeroesNewBlocks) yield* zeroBlocks(inode, got);
     for (let i = 0; i < missing; i++) {
       const nr = yield* ext4NewMetaBlock(handle, inode, pblk(got.pblk + got.len));
       const bh = yield* inode.sb.buffers.getNew(nr);
@@ -122,11 +132,19 @@ function* fillHole(
     return got;
   } catch (e) {
     for (const bh of nodes) yield* ext4FreeMetaBlock(handle, inode, bh.blocknr);
-    yield* ext4FreeBlocks(handle, inode, got.pblk, got.len);
+    if (given === null) yield* ext4FreeBlocks(handle, inode, got.pblk, got.len);
     throw e;
   } finally {
     for (const bh of nodes) bh.put();
   }
+}
+
+/**
+ * This kind of map has no unwritten blocks: zeros, on the device before the transaction that maps
+ * them commits, keep a crash from showing what the blocks held before (INV-5).
+ */
+function* zeroBlocks({ sb }: Ext4Inode, { pblk: nr, len }: CreatedBlocks): Op<void> {
+  yield* sb.device.clear('writeZeroes', nr * sb.blockSize, len * sb.blockSize);
 }
 
 /** Set the pointers from the bottom up; `slots[0]` is the one in the table that exists. */
@@ -203,7 +221,7 @@ function* cutSubtree(
     node.bh?.put();
   }
   if (base < from) return;
-  yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate);
+  yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate, inode.dataSem);
   yield* accessTable(handle, table);
   setPointer(table, slot, 0);
   yield* dirtyTable(handle, inode, table);
@@ -218,21 +236,39 @@ function* freeSlots(
   first: number,
   end: number,
 ): Op<void> {
-  const runs: { start: number; len: number }[] = [];
-  for (let i = first; i < end; i++) {
-    const p = pointer(table, i);
-    if (p === 0) continue;
-    if (!inode.sb.zones.valid(p, 1, inode.ino)) {
-      throw corrupted('indirect block', 'pointer', { ino: inode.ino, slot: i, got: p });
+  const runs = runsOf(inode, table, first, end);
+  while (runs.length > 0) {
+    const some = runs.splice(-RUNS_AT_ONCE);
+    yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate + 2 * some.length, inode.dataSem);
+    yield* accessTable(handle, table);
+    for (const { slot, len } of some) for (let i = 0; i < len; i++) setPointer(table, slot + i, 0);
+    yield* dirtyTable(handle, inode, table);
+    for (const { start, len } of some) yield* ext4FreeBlocks(handle, inode, pblk(start), len);
+  }
+}
+
+/** Runs that one step frees: each may lie in a group of its own, with a bitmap and a descriptor. */
+const RUNS_AT_ONCE = 16;
+
+/** Pointers that follow each other, to blocks that do. */
+interface PointerRun {
+  readonly slot: number;
+  readonly start: number;
+  len: number;
+}
+
+/** The runs of [first, end), by slot. @throws EUCLEAN a pointer leads nowhere */
+function runsOf(inode: Ext4Inode, table: PointerTable, first: number, end: number): PointerRun[] {
+  const runs: PointerRun[] = [];
+  for (let slot = first; slot < end; slot++) {
+    const start = pointer(table, slot);
+    if (start === 0) continue;
+    if (!inode.sb.zones.valid(start, 1, inode.ino)) {
+      throw corrupted('indirect block', 'pointer', { ino: inode.ino, slot, got: start });
     }
     const last = runs.at(-1);
-    if (last && last.start + last.len === p) last.len++;
-    else runs.push({ start: p, len: 1 });
+    if (last && last.start + last.len === start && last.slot + last.len === slot) last.len++;
+    else runs.push({ slot, start, len: 1 });
   }
-  if (runs.length === 0) return;
-  yield* ext4EnsureCredits(handle, EXT4_CREDITS.truncate + runs.length);
-  yield* accessTable(handle, table);
-  for (let i = first; i < end; i++) setPointer(table, i, 0);
-  yield* dirtyTable(handle, inode, table);
-  for (const run of runs) yield* ext4FreeBlocks(handle, inode, pblk(run.start), run.len);
+  return runs;
 }

@@ -17,6 +17,7 @@ import type { Folio } from '../../mm/folio.ts';
 import { copyFromUser, type IovIter } from '../../mm/iov-iter.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
 import { withHandle } from './ext4-jbd2.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import { ext4ExtInsert } from './extents-edit.ts';
 import { inlineBytes } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
@@ -47,15 +48,17 @@ function* withInlineLocks<T>(
 ): Op<T> {
   const folio = yield* filemapGrabFolio(inode.mapping, pageIndex(0));
   try {
-    return yield* withHandle(inode.sb, 'xattr', function* (handle): Op<T> {
-      const sem = inode.xattrSem;
-      if (!sem.tryExclusive()) yield* sem.lockExclusive();
-      try {
-        return yield* body(handle, folio);
-      } finally {
-        sem.unlockExclusive();
-      }
-    });
+    return yield* withAllocRetry(inode.sb, () =>
+      withHandle(inode.sb, 'xattr', function* (handle): Op<T> {
+        const sem = inode.xattrSem;
+        if (!sem.tryExclusive()) yield* sem.lockExclusive();
+        try {
+          return yield* body(handle, folio);
+        } finally {
+          sem.unlockExclusive();
+        }
+      }),
+    );
   } finally {
     folioUnlock(folio);
     folio.release();
@@ -104,6 +107,7 @@ function* store(
   // The copy readers see; a folio that is not uptodate is filled from the inode when it is wanted.
   if (folio.uptodate) folio.data.set(whole, pos - gap);
   inode.size = inode.disksize = size;
+  inode.datasyncTid = handle.tid;
   yield* ext4MarkInodeDirty(handle, inode);
   return true;
 }
@@ -203,5 +207,6 @@ function* publish(handle: Handle, inode: Ext4Inode, folio: Folio, bytes: Uint8Ar
     folio.data.set(bytes);
     folio.uptodate = true;
   }
+  inode.datasyncTid = handle.tid;
   yield* ext4MarkInodeDirty(handle, inode);
 }

@@ -6,7 +6,7 @@
  * i_disksize with i_size under i_data_sem exclusive.
  * @source fs/ext4/ext4.h (struct ext4_inode_info)
  */
-import { type Ino } from '../../base/units.ts';
+import { type Ino, type Tid, tid } from '../../base/units.ts';
 import { lockClass } from '../../sched/lock-class.ts';
 import { RwSemaphore } from '../../sched/rw-semaphore.ts';
 import type { AddressSpaceOperations } from '../../mm/address-space.ts';
@@ -40,6 +40,9 @@ export class Ext4Inode extends Inode {
   readonly es: ExtentStatusTree;
   /** Size on disk, bytes; at most i_size. */
   disksize = 0;
+  /** Transactions that fsync and fdatasync have to wait for. */
+  syncTid: Tid = tid(0);
+  datasyncTid: Tid = tid(0);
   blockGroup = 0;
   extraIsize = 0;
   fileAcl = 0;

@@ -45,15 +45,22 @@ export function* ext4EvictInode(inode: Inode): Op<void> {
   const { sb } = ei;
   yield* truncateInodePagesFinal(inode.mapping);
   ext4DiscardPreallocations(ei);
-  if (inode.nlink === 0 && !sb.readOnly) {
+  if ((inode.nlink === 0 || ei.orphan) && !sb.readOnly) {
     try {
-      yield* deleteInode(ei);
+      if (inode.nlink === 0) yield* deleteInode(ei);
+      else yield* cutToDisksize(ei);
     } catch (e) {
       if (!(e instanceof FsError)) throw e;
       ext4Error(sb, e);
     }
   }
   ei.es.clear();
+}
+
+/** Data that never reached the device: its blocks behind the size on disk go. */
+function* cutToDisksize(inode: Ext4Inode): Op<void> {
+  inode.size = inode.disksize;
+  yield* ext4Truncate(inode);
 }
 
 function* deleteInode(inode: Ext4Inode): Op<void> {

@@ -158,6 +158,8 @@ export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {
       bh.put();
     }
     checkEaInode(inode, options);
+    // What changed it before it left memory may be in either transaction.
+    inode.syncTid = inode.datasyncTid = sb.journal.runningTid;
     sb.setInodeOps(inode);
   } catch (e) {
     igetFailed(inode);
@@ -166,6 +168,21 @@ export function* ext4Iget(sb: Ext4SuperBlock, ino: Ino, options: IgetOptions = {
   }
   unlockNewInode(inode);
   return inode;
+}
+
+/**
+ * The record in the table was changed by other means than through the inode: take it in.
+ * @context Nobody else uses the inode. @throws EUCLEAN, EIO
+ */
+export function* ext4ReadAgain(inode: Ext4Inode): Op<void> {
+  const { bh, at } = yield* inodeLocOf(inode.sb, inode.ino);
+  try {
+    inode.es.clear();
+    readRecord(inode, bh, at, { special: true });
+  } finally {
+    bh.put();
+  }
+  inode.sb.setInodeOps(inode);
 }
 
 /** A cached inode of the wrong kind: our reference goes before the error. */
@@ -397,6 +414,8 @@ export function ext4DoUpdateInode(handle: Handle, inode: Ext4Inode, loc: InodeLo
   RawInode.i_dtime.set(v, at, inode.dtime);
   setIUid(v, at, inode.uid);
   setIGid(v, at, inode.gid);
+  inode.syncTid = handle.tid;
+  if (iSize(v, at) !== inode.disksize) inode.datasyncTid = handle.tid;
   setISize(v, at, inode.disksize);
   if (!setIBlocks(v, at, sb.has.hugeFile, blockBits, inode.blocks)) {
     throw errno('EFBIG', { ino: inode.ino, blocks: inode.blocks });

@@ -20,10 +20,12 @@ import {
   type IomapOps,
   type IomapWritebackOps,
 } from '../../iomap/iomap.ts';
+import type { Handle } from '../../jbd2/handle.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { EXT4_EXTENTS_FL, EXT4_INLINE_DATA_FL } from './disk/inode.ts';
-import { ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
-import { ext4ConvertUnwritten } from './extents-change.ts';
+import { journaled, withHandle } from './ext4-jbd2.ts';
+import { ext4ConvertUnwritten, ext4RaiseDisksize } from './extents-change.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import { inlineIomap } from './inline.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty, maxSize } from './inode.ts';
@@ -38,6 +40,7 @@ import {
   MapRequest,
   MAP_DELAYED,
 } from './map-blocks.ts';
+import { ext4OrphanAdd, ext4OrphanDel } from './orphan.ts';
 
 /** Blocks that one mapping asks for at most: bounds a transaction. */
 const MAX_BLOCKS = 2048;
@@ -96,12 +99,14 @@ function* beginWrite(inode: Ext4Inode, pos: number, length: number, iomap: Iomap
     setIomap(inode, iomap, map);
     return;
   }
-  const handle = yield* ext4JournalStart(sb, 'write');
-  try {
-    yield* ext4MapBlocks(handle, inode, map, flags);
-  } finally {
-    yield* ext4JournalStop(handle);
-  }
+  const { lblk, len } = map;
+  const grows = !inode.hasFlag(EXT4_EXTENTS_FL) && pos + length > inode.disksize;
+  yield* withAllocRetry(sb, () =>
+    withHandle(sb, 'write', function* (handle): Op<void> {
+      if (grows && journaled(sb)) yield* ext4OrphanAdd(handle, inode);
+      yield* ext4MapBlocks(handle, inode, map.ask(lblk, len), flags);
+    }),
+  );
   setIomap(inode, iomap, map);
 }
 
@@ -141,27 +146,29 @@ export const ext4WritebackOps: IomapWritebackOps = {
     if (unwritten) {
       const { blockBits, blockSize } = ei.sb.geo;
       const first = shiftDown(offset, blockBits);
-      yield* ext4ConvertUnwritten(ei, first, Math.ceil((offset + length) / blockSize) - first);
+      const blocks = Math.ceil((offset + length) / blockSize) - first;
+      yield* ext4ConvertUnwritten(ei, first, blocks, end);
     }
-    if (end <= ei.disksize) return;
-    const handle = yield* ext4JournalStart(ei.sb, 'write');
-    try {
-      yield* raiseDisksize(ei, end);
-      yield* ext4MarkInodeDirty(handle, ei);
-    } finally {
-      yield* ext4JournalStop(handle);
-    }
+    if (end > ei.disksize || isGrowing(ei)) yield* withHandle(ei.sb, 'orphan', grown(ei, end));
   },
 };
 
-/** The data up to `end` is on the device: the size on disk may tell. Under i_data_sem (INV-4). */
-function* raiseDisksize(inode: Ext4Inode, end: number): Op<void> {
-  const sem = inode.dataSem;
-  if (!sem.tryExclusive()) yield* sem.lockExclusive();
-  try {
-    const to = Math.min(end, inode.size);
-    if (to > inode.disksize) inode.disksize = to;
-  } finally {
-    sem.unlockExclusive();
-  }
-}
+/**
+ * A file with an indirect map has blocks behind its size on disk while its data is on its way: it
+ * is an orphan until then, so that a crash takes them off again.
+ */
+const isGrowing = (inode: Ext4Inode): boolean => inode.orphan && inode.nlink > 0;
+
+/** The data up to `end` is on the device: the size on disk follows. */
+const grown = (inode: Ext4Inode, end: number) =>
+  function* (handle: Handle): Op<void> {
+    const { dataSem } = inode;
+    if (!dataSem.tryExclusive()) yield* dataSem.lockExclusive();
+    try {
+      ext4RaiseDisksize(inode, end);
+    } finally {
+      dataSem.unlockExclusive();
+    }
+    if (isGrowing(inode) && inode.disksize >= inode.size) yield* ext4OrphanDel(handle, inode);
+    yield* ext4MarkInodeDirty(handle, inode);
+  };

@@ -70,7 +70,7 @@ export class MapRequest {
 }
 
 /** Blocks that the inode's kind of map can address. */
-const mapLimit = (inode: Ext4Inode): number =>
+export const mapLimit = (inode: Ext4Inode): number =>
   inode.hasFlag(EXT4_EXTENTS_FL) ? EXT_MAX_BLOCKS : maxIndirectBlocks(inode.sb.geo.blockSize);
 
 /** Fill the answer from a cached entry that covers the block. */
@@ -208,6 +208,7 @@ function* create(handle: Handle, inode: Ext4Inode, map: MapRequest, flags: numbe
   const asked = map.len;
   let got = yield* lookup(inode, map);
   if (!wantsMore(map, flags)) return got;
+  inode.syncTid = inode.datasyncTid = handle.tid;
   if ((map.flags & MAP_UNWRITTEN) !== 0) {
     yield* ext4ConvertLocked(handle, inode, map.lblk, map.len);
     map.flags = MAP_MAPPED;

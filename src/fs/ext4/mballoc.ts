@@ -29,6 +29,7 @@ import {
   EXT4_BG_BLOCK_UNINIT,
   GroupDesc,
 } from './disk/group-desc.ts';
+import { EXT4_EA_INODE_FL } from './disk/inode.ts';
 import { ext4Error } from './error.ts';
 import { ext4DirtyMetadata, ext4GetWriteAccess } from './ext4-jbd2.ts';
 import {
@@ -39,6 +40,7 @@ import {
   groupDescGet,
   groupFirstBlock,
 } from './group-desc.ts';
+import { holdFreed, nextUsable, usableEnd } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
 import type { Ext4SuperBlock } from './sb-info.ts';
@@ -226,8 +228,9 @@ function* runAt(ar: AllocRequest, group: number, at: number, want: number): Op<C
   if (!bh) return null;
   try {
     const end = groupClusters(sb, group);
-    if (at >= end || findNextZero(bh.data, at, at + 1) !== at) return null;
-    const stop = findNextSet(bh.data, at, Math.min(end, at + want));
+    const { held } = sb.groups[group]!;
+    if (at >= end || nextUsable(bh.data, held, at, at + 1) !== at) return null;
+    const stop = usableEnd(bh.data, held, at, Math.min(end, at + want));
     const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
     return run?.start === at ? run : null;
   } finally {
@@ -253,13 +256,13 @@ function* searchGroup(
     let best: ClusterRun | null = null;
     let longest = 0;
     const begin = Math.max(from, info.firstFree);
-    for (let at = findNextZero(bh.data, begin, end); at < end;) {
-      const stop = findNextSet(bh.data, at, end);
+    for (let at = nextUsable(bh.data, info.held, begin, end); at < end;) {
+      const stop = usableEnd(bh.data, info.held, at, end);
       longest = Math.max(longest, stop - at);
       const run = freeRunOutsideWindows(sb, ownerOf(ar), { group, start: at, len: stop - at });
       if (run && run.len >= least) return run;
       if (run && run.len > (best?.len ?? 0)) best = run;
-      at = findNextZero(bh.data, stop, end);
+      at = nextUsable(bh.data, info.held, stop, end);
     }
     if (begin <= info.firstFree) info.largestFree = longest;
     return best ?? (from > info.firstFree ? yield* searchGroup(ar, group, 0, least) : null);
@@ -287,7 +290,8 @@ function* markUsed(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<bool
   try {
     yield* ext4GetWriteAccess(handle, bh);
     yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
-    if (findNextSet(bh.data, start, start + len) < start + len) return false;
+    const { held } = sb.groups[group]!;
+    if (usableEnd(bh.data, held, start, start + len) < start + len) return false;
     setBits(bh.data, start, len);
     finishChange(handle, sb, group, bh, -len);
     const info = sb.groups[group]!;
@@ -324,6 +328,13 @@ function finishChange(
 }
 
 /**
+ * Are the inode's blocks in the log? Those of directories and long symlinks are, and values of
+ * attributes. @source fs/ext4/extents.c:get_default_free_blocks_flags()
+ */
+const hasMetadataBlocks = (inode: Ext4Inode): boolean =>
+  inode.isDir || inode.isLnk || inode.hasFlag(EXT4_EA_INODE_FL);
+
+/**
  * Give blocks back; with bigalloc whole clusters only. Where a bitmap is damaged, or says that they
  * are free already, it is left as it is and the error is reported: the blocks are lost until a
  * repair, but whoever gave them back is done with them, and a deletion comes to its end.
@@ -349,6 +360,9 @@ export function* ext4FreeBlocks(
     const n = Math.min(count - done, inGroup);
     const first = clusterOf(sb, nr);
     const len = clusterOf(sb, nr + n - 1) - first + 1;
+    if (hasMetadataBlocks(inode)) {
+      for (let i = 0; i < n; i++) yield* handle.journal.revoke(handle, pblk(nr + i));
+    }
     // The inode does not have them any more, whether or not the bitmap can say so.
     inode.blocks = Math.max(0, inode.blocks - (len * ratio * sb.blockSize) / 512);
     try {
@@ -375,12 +389,56 @@ function* markFree(handle: Handle, sb: Ext4SuperBlock, run: ClusterRun): Op<void
     yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
     clearBits(bh.data, start, len);
     finishChange(handle, sb, group, bh, len);
-    const info = sb.groups[group]!;
-    info.firstFree = Math.min(info.firstFree, start);
-    info.largestFree = Infinity;
+    holdFreed(handle, sb, run);
   } finally {
     bh.put();
   }
+}
+
+/**
+ * Let the bitmaps say of [start, start + count) that it is used, or free, whatever they say now:
+ * for who knows it better than they do.
+ * @returns the blocks of which they said otherwise, as runs
+ * @throws EUCLEAN a bitmap is damaged; EIO
+ * @source fs/ext4/mballoc.c:ext4_mb_mark_bb()
+ */
+export function* ext4MarkBlocks(
+  handle: Handle,
+  sb: Ext4SuperBlock,
+  start: Pblk,
+  count: number,
+  used: boolean,
+): Op<{ pblk: Pblk; len: number }[]> {
+  const ratio = 2 ** sb.geo.clusterBits;
+  const changed: { pblk: Pblk; len: number }[] = [];
+  for (let nr = start as number; nr < start + count;) {
+    const group = groupOf(sb, nr);
+    const first = groupFirstBlock(sb, group);
+    const stop = Math.min(start + count, first + sb.geo.blocksPerGroup);
+    const end = clusterOf(sb, stop - 1) + 1;
+    const bh = yield* ext4ReadBlockBitmap(sb, group);
+    try {
+      yield* ext4GetWriteAccess(handle, bh);
+      yield* ext4GetWriteAccess(handle, groupDesc(sb, group).bh);
+      const next = used ? findNextZero : findNextSet;
+      const after = used ? findNextSet : findNextZero;
+      for (let at = next(bh.data, clusterOf(sb, nr), end); at < end;) {
+        const to = after(bh.data, at, end);
+        if (used) setBits(bh.data, at, to - at);
+        else clearBits(bh.data, at, to - at);
+        finishChange(handle, sb, group, bh, used ? at - to : to - at);
+        changed.push({ pblk: pblk(first + at * ratio), len: (to - at) * ratio });
+        at = next(bh.data, to, end);
+      }
+      const info = sb.groups[group]!;
+      info.firstFree = 0;
+      info.largestFree = Infinity;
+    } finally {
+      bh.put();
+    }
+    nr = stop;
+  }
+  return changed;
 }
 
 /** One block for an extent node, an indirect block or an xattr block. @throws ENOSPC */

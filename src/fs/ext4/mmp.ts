@@ -15,6 +15,7 @@
 import { corrupted, errno, FsError } from '../../base/errno.ts';
 import type { Op } from '../../sched/op.ts';
 import { REQ_FUA, REQ_META } from '../../block/bio.ts';
+import type { BlockDevice } from '../../block/block-device.ts';
 import { mmpCsumOk, type RawBlock, rawBlock, setMmpCsum } from './checksum.ts';
 import {
   EXT4_MMP_MAGIC,
@@ -43,7 +44,11 @@ export function mmpNodeName(): Uint8Array {
 
 /** The protection of one mounted file system. */
 export class MmpGuard {
-  private readonly sb: Ext4SuperBlock;
+  private sb: Ext4SuperBlock;
+  /** The device of the first mount: what is recovered in memory between is nobody else's to see. */
+  private readonly device: BlockDevice;
+  /** Byte of the record on it. */
+  private readonly place: number;
   /** The record as we last read or wrote it; not in the buffer cache, for others change it. */
   private readonly block: RawBlock;
   /** Seconds between two signs of life, as the super block asks for. */
@@ -56,9 +61,21 @@ export class MmpGuard {
 
   constructor(sb: Ext4SuperBlock, block: RawBlock) {
     this.sb = sb;
+    this.device = sb.device;
+    this.place = placeOf(sb);
     this.block = block;
     const asked = Superblock.s_mmp_interval.get(sb.sbh.view, sb.sbAt) || EXT4_MMP_UPDATE_INTERVAL;
     this.interval = Math.min(asked, EXT4_MMP_MAX_CHECK_INTERVAL);
+  }
+
+  /** The image was recovered and is read anew: what is held is held for `sb`. */
+  moveTo(sb: Ext4SuperBlock): this {
+    this.sb = sb;
+    return this;
+  }
+
+  get held(): boolean {
+    return this.taken;
   }
 
   /**
@@ -133,7 +150,7 @@ export class MmpGuard {
   /** Is what stands there what we wrote? If not, not a byte more may change. */
   private *verify(): Op<void> {
     const { sb, block } = this;
-    const now = yield* readBlock(sb);
+    const now = yield* readBlock(this.device, this.place, sb.geo.blockSize);
     const mine = Mmp.mmp_seq.get(block.view, 0);
     const got = Mmp.mmp_seq.get(now.view, 0);
     if (got === mine && nodeOf(now) === nodeOf(block)) return;
@@ -155,7 +172,7 @@ export class MmpGuard {
     Mmp.mmp_check_interval.set(v, 0, Math.min(patience, EXT4_MMP_MAX_CHECK_INTERVAL));
     Mmp.mmp_nodename.set(v, 0, mmpNodeName());
     if (sb.has.metadataCsum) setMmpCsum(sb.csumSeed, block);
-    yield* sb.device.transfer('write', placeOf(sb), block.data, REQ_META | REQ_FUA);
+    yield* this.device.transfer('write', this.place, block.data, REQ_META | REQ_FUA);
   }
 }
 
@@ -165,9 +182,9 @@ const nodeOf = (block: RawBlock): string =>
 const placeOf = (sb: Ext4SuperBlock): number =>
   Superblock.s_mmp_block.get(sb.sbh.view, sb.sbAt) * sb.geo.blockSize;
 
-function* readBlock(sb: Ext4SuperBlock): Op<RawBlock> {
-  const data = new Uint8Array(sb.geo.blockSize);
-  yield* sb.device.transfer('read', placeOf(sb), data);
+function* readBlock(device: BlockDevice, place: number, blockSize: number): Op<RawBlock> {
+  const data = new Uint8Array(blockSize);
+  yield* device.transfer('read', place, data);
   return rawBlock(data);
 }
 
@@ -177,7 +194,7 @@ function* readBlock(sb: Ext4SuperBlock): Op<RawBlock> {
  */
 export function* checkMmp(sb: Ext4SuperBlock): Op<MmpGuard> {
   const nr = Superblock.s_mmp_block.get(sb.sbh.view, sb.sbAt);
-  const block = yield* readBlock(sb);
+  const block = yield* readBlock(sb.device, placeOf(sb), sb.geo.blockSize);
   const v = block.view;
   const magic = Mmp.mmp_magic.get(v, 0);
   if (magic !== EXT4_MMP_MAGIC)

@@ -27,9 +27,10 @@ import {
 } from './dir-add.ts';
 import { ext4DeleteEntry, ext4FindEntry, type FoundEntry } from './dir-search.ts';
 import { EXT4_LINK_MAX, EXT4_PROJINHERIT_FL } from './disk/inode.ts';
-import { type CreditKind, ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { type CreditKind, ext4JournalStart, ext4JournalStop, withHandle } from './ext4-jbd2.ts';
 import { Ext4Filename, isCasefolded, isEncrypted } from './filename.ts';
 import { ext4NewInode } from './ialloc.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4Iget, ext4MarkInodeDirty, storeRdev } from './inode.ts';
 import { ext4DecCount, ext4IncCount, linksFull } from './links.ts';
@@ -83,6 +84,16 @@ function* discard(handle: Handle, inode: Ext4Inode, dead: DeadInodes): Op<void> 
  * @returns the inode, with a reference
  */
 function* makeInode(
+  dir: Ext4Inode,
+  fname: Ext4Filename | null,
+  mode: number,
+  kind: CreditKind,
+  fill: (handle: Handle, inode: Ext4Inode) => Op<void>,
+): Op<Ext4Inode> {
+  return yield* withAllocRetry(dir.sb, () => tryMakeInode(dir, fname, mode, kind, fill));
+}
+
+function* tryMakeInode(
   dir: Ext4Inode,
   fname: Ext4Filename | null,
   mode: number,
@@ -189,17 +200,16 @@ function* link(vfsInode: Inode, vfsDir: Inode, dentry: Dentry): Op<void> {
   if (inode.nlink >= EXT4_LINK_MAX) throw errno('EMLINK', { ino: inode.ino });
   if (dir.hasFlag(EXT4_PROJINHERIT_FL) && dir.projid !== inode.projid) throw errno('EXDEV');
   const fname = newName(dir, dentry);
-  const handle = yield* ext4JournalStart(dir.sb, 'link');
-  try {
-    if (isDirsync(dir)) handle.sync = true;
-    yield* ext4AddEntry(handle, dir, fname, inode);
-    inode.ctime = dir.sb.now();
-    if (inode.nlink === 0) yield* ext4OrphanDel(handle, inode);
-    ext4IncCount(inode);
-    yield* ext4MarkInodeDirty(handle, inode);
-  } finally {
-    yield* ext4JournalStop(handle);
-  }
+  yield* withAllocRetry(dir.sb, () =>
+    withHandle(dir.sb, 'link', function* (handle): Op<void> {
+      if (isDirsync(dir)) handle.sync = true;
+      yield* ext4AddEntry(handle, dir, fname, inode);
+      inode.ctime = dir.sb.now();
+      if (inode.nlink === 0) yield* ext4OrphanDel(handle, inode);
+      ext4IncCount(inode);
+      yield* ext4MarkInodeDirty(handle, inode);
+    }),
+  );
   ihold(inode);
   dInstantiate(dentry, inode);
 }

@@ -13,7 +13,13 @@ export interface Ext4Options {
   userXattr: boolean;
   /** Read-only without looking at the journal: for forensics. */
   noload: boolean;
+  /** A transaction is committed at this age, ms. */
+  commitMs: number;
+  data: DataMode;
 }
+
+/** data=: what a crash may show of file data. */
+export type DataMode = 'ordered' | 'writeback';
 
 /** What changes nothing here: our one way is at least as strict. */
 const SILENT = new Set([
@@ -21,8 +27,6 @@ const SILENT = new Set([
   'rw',
   'barrier',
   'nobarrier',
-  'data',
-  'commit',
   'delalloc',
   'nodelalloc',
   'discard',
@@ -69,6 +73,26 @@ const SILENT = new Set([
   'journal_ioprio',
 ]);
 
+/** Linux: JBD2_DEFAULT_MAX_COMMIT_AGE. */
+const DEFAULT_COMMIT_S = 5;
+
+/** @source ext4(5), "commit": 0 is the default */
+function commitSeconds(value: string | true): number {
+  const seconds = value === true ? Number.NaN : Number(value);
+  if (!Number.isInteger(seconds) || seconds < 0 || seconds > 2 ** 31 / 1000) {
+    throw errno('EINVAL', { option: 'commit', value }, 'commit= is a number of seconds');
+  }
+  return seconds || DEFAULT_COMMIT_S;
+}
+
+/** @source ext4(5), "data" */
+function dataMode(value: string | true): DataMode {
+  if (value === 'ordered' || value === 'writeback') return value;
+  const why =
+    value === 'journal' ? 'data=journal is not there yet' : 'data= is ordered or writeback';
+  throw errno('EINVAL', { option: 'data', value }, why);
+}
+
 /** @throws EINVAL an option that ext4 does not have */
 export function parseOptions(given: ReadonlyMap<string, string | true>): Ext4Options {
   const options: Ext4Options = {
@@ -78,6 +102,8 @@ export function parseOptions(given: ReadonlyMap<string, string | true>): Ext4Opt
     acl: true,
     userXattr: true,
     noload: false,
+    data: 'ordered',
+    commitMs: DEFAULT_COMMIT_S * 1000,
   };
   for (const [name, value] of given) applyOption(options, name, value);
   return options;
@@ -90,6 +116,12 @@ function applyOption(options: Ext4Options, name: string, value: string | true): 
         throw errno('EINVAL', { option: name, value }, 'errors= is continue, remount-ro or panic');
       }
       options.errors = value;
+      break;
+    case 'commit':
+      options.commitMs = commitSeconds(value) * 1000;
+      break;
+    case 'data':
+      options.data = dataMode(value);
       break;
     case 'noatime':
       options.noatime = true;

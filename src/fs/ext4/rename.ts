@@ -24,7 +24,8 @@ import {
 } from './dir-search.ts';
 import { DirEntry2 } from './disk/dirent.ts';
 import { EXT4_PROJINHERIT_FL } from './disk/inode.ts';
-import { ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { withHandle } from './ext4-jbd2.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import { Ext4Filename, dirShape, isEncrypted, isIndexed } from './filename.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { ext4MarkInodeDirty } from './inode.ts';
@@ -55,14 +56,15 @@ export function* ext4Rename(
   if (!from.inode) throw errno('ENOENT');
   if (isEncrypted(from.dir) || isEncrypted(to.dir)) throw errno('ENOKEY', { ino: to.dir.ino });
   refuseOtherProject(from.inode, to.dir);
-  const handle = yield* ext4JournalStart(from.dir.sb, 'rename');
-  try {
-    if (((oldDir.flags | newDir.flags) & (S_DIRSYNC | S_SYNC)) !== 0) handle.sync = true;
-    if ((flags & RENAME_EXCHANGE) !== 0) yield* exchange(handle, from, to);
-    else yield* move(handle, from, from.inode, to);
-  } finally {
-    yield* ext4JournalStop(handle);
-  }
+  const { sb } = from.dir;
+  const { inode } = from;
+  yield* withAllocRetry(sb, () =>
+    withHandle(sb, 'rename', function* (handle): Op<void> {
+      if (((oldDir.flags | newDir.flags) & (S_DIRSYNC | S_SYNC)) !== 0) handle.sync = true;
+      if ((flags & RENAME_EXCHANGE) !== 0) yield* exchange(handle, from, to);
+      else yield* move(handle, from, inode, to);
+    }),
+  );
 }
 
 const sideOf = (dir: Ext4Inode, dentry: Dentry): Side => ({

@@ -9,6 +9,7 @@
 import type { Pblk } from '../../base/units.ts';
 import { lockClass } from '../../sched/lock-class.ts';
 import { Mutex } from '../../sched/mutex.ts';
+import { type Work, Workqueue } from '../../sched/workqueue.ts';
 import type { BufferCache } from '../../buffer/buffer-cache.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
 import type { Journal } from '../../jbd2/handle.ts';
@@ -84,13 +85,16 @@ export interface Ext4GroupInfo {
   firstFree: number;
   /** Its bitmap contradicts its descriptor or its checksum: nothing is allocated here. */
   corrupt: boolean;
+  /** Clusters freed by a transaction that is not durable (freed-clusters.ts); null: none. */
+  held: Uint8Array | null;
+  heldCount: number;
 }
 
 export class Ext4SuperBlock extends SuperBlock {
   override readonly sops: SuperOperations;
   readonly geo: Ext4Geometry;
   readonly has: Ext4Has;
-  readonly features: Features;
+  features: Features;
   readonly buffers: BufferCache;
   /** The block that holds the primary super block, pinned while mounted. */
   readonly sbh: BufferHead;
@@ -127,8 +131,15 @@ export class Ext4SuperBlock extends SuperBlock {
   usedDirs = 0;
   /** Clusters that only root (or s_def_resuid) may take. */
   reservedClusters = 0;
+  /** Clusters counted as free that wait for a commit. */
+  heldClusters = 0;
   /** errors=: what an inconsistency found at run time does. */
   errorPolicy: 'continue' | 'remount-ro' | 'panic' = 'continue';
+  /** The super block on its way into the log, where that is not part of an operation. */
+  superWork: Work | null = null;
+  readonly superQueue: Workqueue;
+  /** data=ordered with a log: new blocks of indirect maps are zeroed before they are mapped. */
+  zeroesNewBlocks = false;
   /** Inodes that have a window (windows.ts). */
   readonly windows = new Set<Ext4Inode>();
   /** May the present task take reserved blocks? Set by super.ts from s_def_resuid. */
@@ -138,6 +149,7 @@ export class Ext4SuperBlock extends SuperBlock {
 
   constructor(context: MountContext, dev: number, parts: Ext4SbParts) {
     super(context, dev);
+    this.superQueue = new Workqueue(context.scheduler, 'ext4 super block');
     this.sops = parts.sops(this);
     this.geo = parts.geo;
     this.has = parts.has;

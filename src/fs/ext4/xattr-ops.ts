@@ -26,6 +26,7 @@ import {
   xattrPrefix,
 } from './disk/xattr.ts';
 import { ext4JournalStart, ext4JournalStop } from './ext4-jbd2.ts';
+import { withAllocRetry } from './freed-clusters.ts';
 import type { Ext4Inode } from './inode-info.ts';
 import { type DeadInodes, putDead } from './xattr-inode.ts';
 import { ext4XattrGet, ext4XattrList, ext4XattrSet, XATTR_CREATE, XATTR_REPLACE } from './xattr.ts';
@@ -60,17 +61,19 @@ function* setxattr(inode: Inode, name: Name, value: Uint8Array | null, flags: nu
   const dead: DeadInodes = [];
   const { sb } = ext4(inode);
   const blocks = value && sb.has.eaInode ? Math.ceil(value.length / sb.geo.blockSize) : 0;
-  try {
-    const handle = yield* ext4JournalStart(sb, 'xattr', blocks);
+  yield* withAllocRetry(sb, function* (): Op<void> {
     try {
-      if (kind) yield* setAclValue(handle, ext4(inode), kind, value, flags, dead);
-      else yield* ext4XattrSet(handle, ext4(inode), index, suffix, value, flags, dead);
+      const handle = yield* ext4JournalStart(sb, 'xattr', blocks);
+      try {
+        if (kind) yield* setAclValue(handle, ext4(inode), kind, value, flags, dead);
+        else yield* ext4XattrSet(handle, ext4(inode), index, suffix, value, flags, dead);
+      } finally {
+        yield* ext4JournalStop(handle);
+      }
     } finally {
-      yield* ext4JournalStop(handle);
+      yield* putDead(dead.splice(0));
     }
-  } finally {
-    yield* putDead(dead);
-  }
+  });
 }
 
 function* setAclValue(

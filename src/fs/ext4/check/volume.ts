@@ -6,8 +6,8 @@
  * through the buffer cache.
  */
 import { errno } from '../../../base/errno.ts';
-import { CRC_SCRATCH_SIZE, attachMemory } from '../../../base/crc32c-kernel.ts';
-import { type Pblk, pblk, roundUp } from '../../../base/units.ts';
+import { crcScratch } from '../../../base/crc32c-kernel.ts';
+import { type Pblk, pblk } from '../../../base/units.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
 import { BufferCache } from '../../../buffer/buffer-cache.ts';
 import type { BufferHead } from '../../../buffer/buffer-head.ts';
@@ -23,17 +23,6 @@ import type { Reporter } from './problem.ts';
 
 /** Bytes read at once from inode tables, bitmaps and directories. */
 export const PIECE = 1 << 19;
-const WASM_PAGE = 65_536;
-
-/** A buffer in whose memory checksums are made in place, fast. */
-function makeScratch(): RawBlock {
-  const front = roundUp(CRC_SCRATCH_SIZE, WASM_PAGE);
-  const pages = (front + PIECE) / WASM_PAGE;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  attachMemory(memory, 0);
-  return rawBlock(new Uint8Array(memory.buffer, front, PIECE));
-}
-
 const powerOf = (n: number, base: number): boolean => {
   while (n > 1 && n % base === 0) n /= base;
   return n === 1;
@@ -78,7 +67,7 @@ export class Volume {
     this.gdt = rawBlock(new Uint8Array(this.gdtBlocks * geo.blockSize));
     this.firstMetaBg = facts.has.metaBg ? this.sbField('s_first_meta_bg') : Infinity;
     this.clusterRatio = 2 ** geo.clusterBits;
-    this.scratch = makeScratch();
+    this.scratch = rawBlock(crcScratch(PIECE));
     this.cache = new BufferCache(device, memory, geo.blockSize);
   }
 

@@ -11,7 +11,7 @@ const sha256 = (data: Uint8Array): Uint8Array => createHash('sha256').update(dat
 
 /** Makes an encrypted directory and takes the key away again. */
 const ENCRYPT = `
-import fcntl, os, struct, sys
+import ctypes, fcntl, os, struct, sys
 at = sys.argv[1]
 def code(direction, n, size): return direction << 30 | size << 16 | ord('f') << 8 | n
 fd = os.open(at, os.O_RDONLY)
@@ -24,7 +24,7 @@ os.close(dfd)
 for name in ['a', 'hello', 'b' * 140, 'c' * 149, 'd' * 160, 'e' * 200, 'f' * 255]:
     open(os.path.join(d, name), 'w').close()
 os.symlink('t' * 100, os.path.join(d, 'link'))
-os.sync()
+ctypes.CDLL(None).syncfs(fd)
 away = bytearray(struct.pack('<II32xI20x', 2, 0, 0)); away[8:24] = key[8:24]
 fcntl.ioctl(fd, code(3, 24, 64), away)
 print(bytes(key[8:24]).hex())
