@@ -7,6 +7,7 @@ import { build } from './cases/build.ts';
 import { checkEmpty, checkTree } from './cases/check.ts';
 import { create } from './cases/create.ts';
 import { explorers, exploreRates, exploreThreads, spins } from './cases/explore.ts';
+import { journals } from './cases/journal.ts';
 import { lookup, lookupRandom } from './cases/lookup.ts';
 import { memoryBuild, memoryCheck, memoryNames } from './cases/memory.ts';
 import { mkfs, mkfsCall } from './cases/mkfs.ts';
@@ -24,6 +25,7 @@ export const cases: readonly Case[] = [
   checkEmpty,
   checkTree,
   recovery,
+  ...journals,
   read4k,
   read4kWide,
   read1m,
