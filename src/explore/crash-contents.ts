@@ -1,0 +1,65 @@
+/**
+ * Contents of blocks, each kept once: a number stands for it, so that images are compared without
+ * looking at a byte. 0 is what the medium held before the recording, whatever that was.
+ */
+import { crc32c } from '../base/checksum.ts';
+import type { CrashBase } from './crash-recorder.ts';
+
+export const BASE = 0;
+
+export class CrashContents {
+  private readonly base: CrashBase;
+  private readonly blockSize: number;
+  private readonly all: Uint8Array[] = [new Uint8Array()];
+  private readonly byCrc = new Map<number, number[]>();
+  /** A write's block is asked for again at each level and in each run. */
+  private readonly known = new WeakMap<Uint8Array, number>();
+
+  constructor(base: CrashBase, blockSize: number) {
+    this.base = base;
+    this.blockSize = blockSize;
+  }
+
+  /** The number of what block `nr` holds with `data`, which nobody changes from now on. */
+  id(nr: number, data: Uint8Array): number {
+    let id = this.known.get(data);
+    if (id === undefined) this.known.set(data, (id = this.find(nr, data)));
+    return id;
+  }
+
+  private find(nr: number, data: Uint8Array): number {
+    const before = new Uint8Array(this.blockSize);
+    this.base.read(nr * this.blockSize, before);
+    return equal(before, data) ? BASE : this.idOf(data);
+  }
+
+  private idOf(data: Uint8Array): number {
+    const crc = crc32c(0, data);
+    const alike = this.byCrc.get(crc);
+    const same = alike?.find((id) => equal(this.all[id]!, data));
+    if (same !== undefined) return same;
+    const id = this.all.push(data) - 1;
+    if (alike === undefined) this.byCrc.set(crc, [id]);
+    else alike.push(id);
+    return id;
+  }
+
+  /** The bytes of a number other than BASE. */
+  of(id: number): Uint8Array {
+    return this.all[id]!;
+  }
+
+  /** The bytes of block `nr` with number `id`. */
+  bytesOf(nr: number, id: number): Uint8Array {
+    if (id !== BASE) return this.of(id);
+    const data = new Uint8Array(this.blockSize);
+    this.base.read(nr * this.blockSize, data);
+    return data;
+  }
+}
+
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
