@@ -16,8 +16,6 @@ export class CrashImage implements BlockDriver {
   readonly synchronous = true;
   readonly queueDepth = 1;
   readonly fua = true;
-  /** Nothing is to be read before it is wanted: each block may be a branch. */
-  readonly readAhead = 0;
   private readonly base: CrashBase;
   private readonly contents: CrashContents;
   private readonly blockSize: number;

@@ -298,7 +298,7 @@ export class CrashStates {
       this.visit(recorder ?? image, run);
     } catch (error) {
       failed = true;
-      this.fail(error, run);
+      this.fail(error, run, level);
     }
     if (run.torn) this.torn++;
     run.checkPath();
@@ -306,14 +306,14 @@ export class CrashStates {
     return { answers: run.answers, leaf: new Judgement(failed, events), run };
   }
 
-  private fail(error: unknown, at: CrashPoint): void {
+  private fail(error: unknown, { id, event }: Run, level: Level): void {
     const what = error instanceof Error ? error.message : String(error);
     const symptom = what.split('\n')[0]!;
     const known = this.failures.get(symptom);
     if (known !== undefined) known.count++;
     else {
-      const { id, event } = at;
-      const marks = at.marks.map((m) => m.label);
+      // Not asked of the run: what failed before it looked at them fails whatever they are.
+      const marks = level.marks.map((m) => m.label);
       this.failures.set(symptom, { symptom, error, id, event, marks, count: 1 });
     }
   }
