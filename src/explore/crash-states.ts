@@ -306,7 +306,7 @@ export class CrashStates {
     return { answers: run.answers, leaf: new Judgement(failed, events), run };
   }
 
-  private fail(error: unknown, { id, event }: Run, level: Level): void {
+  private fail(error: unknown, run: Run, level: Level): void {
     const what = error instanceof Error ? error.message : String(error);
     const symptom = what.split('\n')[0]!;
     const known = this.failures.get(symptom);
@@ -314,7 +314,8 @@ export class CrashStates {
     else {
       // Not asked of the run: what failed before it looked at them fails whatever they are.
       const marks = level.marks.map((m) => m.label);
-      this.failures.set(symptom, { symptom, error, id, event, marks, count: 1 });
+      const { id } = run;
+      this.failures.set(symptom, { symptom, error, id, event: level.event, marks, count: 1 });
     }
   }
 
@@ -462,7 +463,7 @@ class Run implements CrashPoint {
       const now = this.answers[i];
       return now?.question === question && now.answer === answer;
     });
-    assert(same, `crash state ${this.id}: judged twice, and read other blocks the second time`);
+    if (!same) assert(false, `crash state ${this.id}: judged twice, and read other blocks the second time`);
   }
 }
 
