@@ -240,7 +240,8 @@ function tears(old: Uint8Array, fresh: Uint8Array): number[] {
   const masks = new Set<number>();
   const all = sum(bits);
   if (bits.length <= ALL_MIXTURES) {
-    for (let m = 1; m < 2 ** bits.length - 1; m++) masks.add(sum(bits.filter((_, i) => m & (1 << i))));
+    for (let m = 1; m < 2 ** bits.length - 1; m++)
+      masks.add(sum(bits.filter((_, i) => m & (1 << i))));
   } else {
     for (const [i, bit] of bits.entries()) {
       masks.add(sum(bits.slice(0, i + 1)));

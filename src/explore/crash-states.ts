@@ -23,7 +23,7 @@ import { CrashImage } from './crash-image.ts';
 import { CrashMedium, type CrashMoment, type CrashOption } from './crash-medium.ts';
 import { ImageHash, ImageSet } from './crash-hash.ts';
 import { type CrashMark, CrashRecorder, type CrashRecording } from './crash-recorder.ts';
-import { type Answer, Branch, CrashTree, Judgement, MARKS } from './crash-tree.ts';
+import { type Answer, type Asked, Branch, CrashTree, Judgement, MARKS } from './crash-tree.ts';
 
 export interface CrashOptions {
   readonly mode: 'lazy' | 'eager';
@@ -203,7 +203,6 @@ export class CrashStates {
   ): void {
     const medium = new CrashMedium(this.contents, this.options.torn ?? false, start);
     this.askAlso(events);
-    const { tree } = this;
     const depth = parent === null ? 0 : parent.depth + 1;
     const wanted = this.wanted?.[depth];
     medium.sweep(events, (moment) => {
@@ -224,7 +223,7 @@ export class CrashStates {
       }
       if (wanted !== undefined) this.one(level, wanted);
       else if (this.options.mode === 'eager') this.eager(level);
-      else this.walk(level, tree, tree.root, new Path());
+      else this.walk(level, this.tree, this.tree.root, new Path());
       return !this.stopped;
     });
   }
@@ -236,14 +235,14 @@ export class CrashStates {
     return id;
   }
 
-  /** Blocks that were never written before become questions: what was judged did not ask them. */
+  /** Blocks that were never written before become questions. */
   private askAlso(events: CrashRecording['events']): void {
     const asked = new Set(this.tree.asked);
     for (const event of events) {
       if (event.kind !== 'submit') continue;
       for (const { nr } of event.write.blocks) asked.add(nr);
     }
-    if (asked.size > this.tree.asked.size) this.tree = new CrashTree(asked);
+    if (asked.size > this.tree.asked.size) this.tree = new CrashTree(asked, this.tree);
   }
 
   // ---- lazy
@@ -252,9 +251,9 @@ export class CrashStates {
     if (this.stopped) return;
     if (branch.node === null) {
       if (!this.mayJudge()) return;
-      const { answers, leaf } = this.judge(level, path, tree.asked);
+      const { run, leaf } = this.judge(level, path, tree.asked);
       this.images++;
-      branch.insert(answers, path.answers.length, leaf);
+      tree.insert(branch, run, path.answers.length, leaf);
     }
     const node = branch.node!;
     if (node instanceof Judgement) {
@@ -281,7 +280,7 @@ export class CrashStates {
     level: Level,
     path: Path,
     asked: ReadonlySet<number> | null,
-  ): { readonly answers: readonly Answer[]; readonly leaf: Judgement; readonly run: Run } {
+  ): { readonly leaf: Judgement; readonly run: Run } {
     const run = new Run(level, path, asked);
     const image = new CrashImage(
       this.recording.base,
@@ -290,7 +289,8 @@ export class CrashStates {
       run.ask,
     );
     // Also where nothing deeper is looked at: the same image may come up less deep.
-    const recorder = (this.options.insideRecovery ?? 0) > 0 ? recorderOver(image, this.recording.blockSize) : null;
+    const recorder =
+      (this.options.insideRecovery ?? 0) > 0 ? recorderOver(image, this.recording.blockSize) : null;
     this.recoveries++;
     if (level.depth > 0) this.inRecovery++;
     let failed = false;
@@ -303,7 +303,7 @@ export class CrashStates {
     if (run.torn) this.torn++;
     run.checkPath();
     const events = failed ? [] : (recorder?.recording().events ?? []);
-    return { answers: run.answers, leaf: new Judgement(failed, events), run };
+    return { leaf: new Judgement(failed, events), run };
   }
 
   private fail(error: unknown, run: Run, level: Level): void {
@@ -408,8 +408,10 @@ export class CrashStates {
 }
 
 /** One run of the judgement, and what it is told of the crash. */
-class Run implements CrashPoint {
+class Run implements CrashPoint, Asked {
   readonly answers: Answer[] = [];
+  readonly reads: number[][] = [[]];
+  private readonly others = new Set<number>();
   readonly taken = new Map<number, CrashOption>();
   torn: boolean;
   private readonly level: Level;
@@ -425,18 +427,28 @@ class Run implements CrashPoint {
   }
 
   readonly ask = (nr: number): number => {
-    if (this.asked !== null && !this.asked.has(nr)) return BASE;
+    if (this.asked !== null && !this.asked.has(nr)) {
+      if (this.others.has(nr)) return BASE;
+      this.others.add(nr);
+      this.reads.at(-1)!.push(nr);
+      return BASE;
+    }
     let option = this.taken.get(nr);
     if (option === undefined) {
       option = this.path.chosen.get(nr) ?? this.level.medium.wholeOptions(nr)[0]!;
       this.taken.set(nr, option);
-      this.answers.push({ question: nr, answer: option.content });
+      this.answered(nr, option.content);
     }
     return option.content;
   };
 
+  private answered(question: number, answer: number): void {
+    this.answers.push({ question, answer });
+    this.reads.push([]);
+  }
+
   get marks(): readonly CrashMark[] {
-    if (!this.askedMarks) this.answers.push({ question: MARKS, answer: this.level.marksId });
+    if (!this.askedMarks) this.answered(MARKS, this.level.marksId);
     this.askedMarks = true;
     return this.level.marks;
   }
@@ -463,7 +475,8 @@ class Run implements CrashPoint {
       const now = this.answers[i];
       return now?.question === question && now.answer === answer;
     });
-    if (!same) assert(false, `crash state ${this.id}: judged twice, and read other blocks the second time`);
+    if (!same)
+      assert(false, `crash state ${this.id}: judged twice, and read other blocks the second time`);
   }
 }
 
@@ -484,11 +497,10 @@ const earlier = (options: readonly CrashOption[]): readonly CrashOption[] =>
     ? [{ ...options[0]!, torn: false, name: '0' }]
     : options.map((o) => ({ ...o, name: `^${o.name}` }));
 
-function contextOf(
-  level: Level,
-  start: ReadonlyMap<number, readonly CrashOption[]>,
-): string {
-  const open = [...start].filter(([, options]) => options.length > 1 || options[0]!.content !== BASE);
+function contextOf(level: Level, start: ReadonlyMap<number, readonly CrashOption[]>): string {
+  const open = [...start].filter(
+    ([, options]) => options.length > 1 || options[0]!.content !== BASE,
+  );
   const blocks = open.map(([nr, options]) => `${nr}:${options.map((o) => o.content).join('|')}`);
   return `${level.depth} ${level.marksId} ${blocks.join(' ')}`;
 }

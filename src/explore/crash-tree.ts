@@ -5,7 +5,8 @@
  * Whoever gives the same answers ends at the same leaf, so that two images which a judgement cannot
  * tell apart are judged once, whichever crash left them.
  *
- * CT-1  Only blocks in `asked` are questions; all others are the same in all images.
+ * CT-1  Only blocks in `asked` are questions; all others are the same in all images. What was read
+ *       of those is kept at the branch on whose way it was read, for when they become questions.
  */
 import { assert } from '../base/assert.ts';
 import type { CrashEvent } from './crash-recorder.ts';
@@ -17,6 +18,12 @@ export const MARKS = -1;
 export interface Answer {
   readonly question: number;
   readonly answer: number;
+}
+
+/** What a judgement asked, and what else it read: before the first question, after each of them. */
+export interface Asked {
+  readonly answers: readonly Answer[];
+  readonly reads: readonly (readonly number[])[];
 }
 
 export class Question {
@@ -39,29 +46,67 @@ export class Judgement {
   }
 }
 
-/** A place for a node. */
+const NOTHING: readonly number[] = [];
+
+/** The way to a node. */
 export class Branch {
   node: Question | Judgement | null = null;
+  /** Blocks that were no question, read on the way. */
+  reads: readonly number[] = NOTHING;
+}
 
-  /** Put what a judgement asked from here on, and the judgement, below this branch. */
-  insert(answers: readonly Answer[], from: number, leaf: Judgement): void {
-    assert(this.node === null, 'judged already');
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- a walk down from here
-    let at: Branch = this;
-    for (const { question, answer } of answers.slice(from)) {
+export class CrashTree {
+  readonly root: Branch;
+  readonly asked: ReadonlySet<number>;
+  /** Most judgements read the same. */
+  private readonly lists: Map<number, readonly number[]>;
+
+  constructor(asked: ReadonlySet<number>, from: CrashTree | null = null) {
+    this.asked = asked;
+    this.lists = from?.lists ?? new Map();
+    this.root = from === null ? new Branch() : this.copy(from.root);
+  }
+
+  /** What is left of a tree when more blocks are questions: whatever did not read them. */
+  private copy(from: Branch): Branch {
+    const to = new Branch();
+    if (from.reads.some((nr) => this.asked.has(nr))) return to;
+    to.reads = from.reads;
+    const { node } = from;
+    if (!(node instanceof Question)) to.node = node;
+    else {
+      const question = new Question(node.on);
+      for (const [answer, branch] of node.branches) {
+        question.branches.set(answer, this.copy(branch));
+      }
+      to.node = question;
+    }
+    return to;
+  }
+
+  /** Put a judgement below `branch`, where it asked its question number `from`. */
+  insert(branch: Branch, { answers, reads }: Asked, from: number, leaf: Judgement): void {
+    assert(branch.node === null, 'judged already');
+    let at = branch;
+    at.reads = this.shared(reads[from]!);
+    for (let i = from; i < answers.length; i++) {
+      const { question, answer } = answers[i]!;
       const node = new Question(question);
       at.node = node;
       at = new Branch();
+      at.reads = this.shared(reads[i + 1]!);
       node.branches.set(answer, at);
     }
     at.node = leaf;
   }
-}
 
-export class CrashTree {
-  readonly root = new Branch();
-  readonly asked: ReadonlySet<number>;
-  constructor(asked: ReadonlySet<number>) {
-    this.asked = asked;
+  private shared(list: readonly number[]): readonly number[] {
+    if (list.length === 0) return NOTHING;
+    let hash = list.length;
+    for (const nr of list) hash = (Math.imul(hash, 31) + nr) | 0;
+    const known = this.lists.get(hash);
+    if (known?.length === list.length && known.every((nr, i) => nr === list[i])) return known;
+    this.lists.set(hash, list);
+    return list;
   }
 }

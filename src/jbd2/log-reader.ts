@@ -54,7 +54,9 @@ export class LogReader {
     const count = Math.min(want, len, Math.max(WINDOW / blockSize, 1));
     this.from = this.end = 0;
     if (count * blockSize > this.window.length) {
-      this.window = crcScratch(Math.max(count * blockSize, Math.min(WINDOW, 4 * this.window.length)));
+      this.window = crcScratch(
+        Math.max(count * blockSize, Math.min(WINDOW, 4 * this.window.length)),
+      );
     }
     const into = this.window.subarray(0, count * blockSize);
     yield* this.device.transfer('read', pblk * blockSize, into);

@@ -24,9 +24,7 @@ export interface SmallLogShape {
 }
 /** What may be left out. */
 export type SmallLogDefect =
-  | 'no flush before commit'
-  | 'data after commit'
-  | 'checkpoint before commit';
+  'no flush before commit' | 'data after commit' | 'checkpoint before commit';
 
 const DESCRIPTOR = 0x0d;
 const COMMIT = 0x0c;
