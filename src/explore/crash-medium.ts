@@ -80,7 +80,7 @@ export interface CrashMoment {
 
 export class CrashMedium {
   private readonly contents: CrashContents;
-  private readonly torn: boolean;
+  private readonly tears: ((nr: number) => boolean) | null;
   private readonly start: ReadonlyMap<number, readonly CrashOption[]>;
   private readonly blocks = new Map<number, BlockState>();
   /** Completed and not durable. */
@@ -90,11 +90,11 @@ export class CrashMedium {
   /** @param start  what blocks may hold before the first event, but for those with one known content */
   constructor(
     contents: CrashContents,
-    torn: boolean,
+    tears: ((nr: number) => boolean) | null,
     start: ReadonlyMap<number, readonly CrashOption[]>,
   ) {
     this.contents = contents;
-    this.torn = torn;
+    this.tears = tears;
     this.start = start;
     for (const [nr, options] of start) this.blocks.set(nr, new BlockState(options));
   }
@@ -113,7 +113,8 @@ export class CrashMedium {
   options(nr: number): readonly CrashOption[] {
     const block = this.blocks.get(nr);
     if (block === undefined) return UNCHANGED;
-    return this.torn ? [...block.options(), ...this.tornOptions(nr, block)] : block.options();
+    if (!this.tears?.(nr)) return block.options();
+    return [...block.options(), ...this.tornOptions(nr, block)];
   }
 
   /**

@@ -57,6 +57,8 @@ export interface CrashRecording {
   /** Bytes that reach the medium together, or not at all, but for torn writes. */
   readonly blockSize: number;
   readonly events: readonly CrashEvent[];
+  /** May a write of this block be torn? */
+  readonly tears: (nr: number) => boolean;
 }
 
 export interface CrashRecorderOptions {
@@ -64,6 +66,11 @@ export interface CrashRecorderOptions {
   readonly blockSize?: number;
   /** Most bytes that a recording may hold; 256 MiB. */
   readonly maxBytes?: number;
+  /**
+   * Blocks of which a write that is marked as metadata may be torn (`CrashOptions.torn`); all. To be
+   * left out is what no recovery survives: ext4's super block is read before the journal is.
+   */
+  readonly tears?: (nr: number) => boolean;
 }
 
 const ZEROS = new Uint8Array(1 << 16);
@@ -79,6 +86,7 @@ export class CrashRecorder extends SharedObject implements BlockDriver {
   readonly blockSize: number;
   private readonly base: Base;
   private readonly maxBytes: number;
+  private readonly tears: (nr: number) => boolean;
   private held = 0;
   private on = false;
   private events: CrashEvent[] = [];
@@ -98,6 +106,7 @@ export class CrashRecorder extends SharedObject implements BlockDriver {
     this.logicalBlockSize = below.logicalBlockSize;
     this.blockSize = options.blockSize ?? 4096;
     this.maxBytes = options.maxBytes ?? 256 << 20;
+    this.tears = options.tears ?? (() => true);
     this.base = new Base(below, this.blockSize);
   }
 
@@ -133,7 +142,8 @@ export class CrashRecorder extends SharedObject implements BlockDriver {
   recording(): CrashRecording {
     const { held, maxBytes } = this;
     if (held > maxBytes) throw errno('ENOMEM', { held, maxBytes }, 'the recording is too long');
-    return { base: this.base, blockSize: this.blockSize, events: this.events.slice() };
+    const { base, blockSize, events, tears } = this;
+    return { base, blockSize, events: events.slice(), tears };
   }
 
   /** A bio is under way from now on; `start()` completes it. Without this call both are one. */

@@ -201,7 +201,9 @@ export class CrashStates {
     start: ReadonlyMap<number, readonly CrashOption[]>,
     parent: Level | null,
   ): void {
-    const medium = new CrashMedium(this.contents, this.options.torn ?? false, start);
+    const { torn } = this.options;
+    const { tears } = this.recording;
+    const medium = new CrashMedium(this.contents, torn ? tears : null, start);
     this.askAlso(events);
     const depth = parent === null ? 0 : parent.depth + 1;
     const wanted = this.wanted?.[depth];

@@ -1,0 +1,165 @@
+/**
+ * Every crash state of one operation on a journalled ext4: what was promised holds, the image is
+ * whole; and with one phase of the journal wrong, something does not.
+ */
+import { expect, test } from 'vitest';
+import { assert } from '../../src/base/assert.ts';
+import { isErrno } from '../../src/base/errno.ts';
+import { REQ_FUA } from '../../src/block/bio.ts';
+import type { CrashRecording } from '../../src/explore/crash-recorder.ts';
+import {
+  type CrashOptions,
+  type CrashPoint,
+  type CrashTally,
+  forEachCrashState,
+} from '../../src/explore/crash-states.ts';
+import { commitPhases, commitRecord } from '../../src/jbd2/commit.ts';
+import { sysClose, sysOpen } from '../../src/syscall/open.ts';
+import { sysPread, sysPwrite } from '../../src/syscall/read-write.ts';
+import { sysFsync } from '../../src/syscall/sync.ts';
+import { sysRename, sysUnlink } from '../../src/syscall/dir.ts';
+import { O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR } from '../../src/vfs/file.ts';
+import { judgeWith, Mount, name, type Oracle, recordWorkload, type Workload } from './crash-ext4.ts';
+
+const SIZE = 3000;
+
+function write(m: Mount, path: string, value: number): number {
+  const fd = m.run(sysOpen(m.process, name(path), O_RDWR | O_CREAT));
+  m.run(sysPwrite(m.process, fd, new Uint8Array(SIZE).fill(value), 0));
+  return fd;
+}
+
+function writeSynced(m: Mount, path: string, value: number): void {
+  const fd = write(m, path, value);
+  m.run(sysFsync(m.process, fd));
+  m.run(sysClose(m.process, fd));
+}
+
+function syncRoot(m: Mount): void {
+  const fd = m.run(sysOpen(m.process, name('/'), O_RDONLY | O_DIRECTORY));
+  m.run(sysFsync(m.process, fd));
+  m.run(sysClose(m.process, fd));
+}
+
+/** What a file is filled with: null: there is none; otherwise its length and its bytes. */
+function contentOf(m: Mount, path: string): string | null {
+  let fd;
+  try {
+    fd = m.run(sysOpen(m.process, name(path), O_RDONLY));
+  } catch (e) {
+    if (isErrno(e, 'ENOENT')) return null;
+    throw e;
+  }
+  const data = new Uint8Array(2 * SIZE);
+  const length = m.run(sysPread(m.process, fd, data, 0));
+  m.run(sysClose(m.process, fd));
+  return `${length} of ${[...new Set(data.subarray(0, length))].join()}`;
+}
+
+const marked = (at: CrashPoint, label: string): boolean => at.marks.some((m) => m.label === label);
+const full = (value: number): string => `${SIZE} of ${value}`;
+
+interface Case {
+  readonly work: Workload;
+  readonly oracle: Oracle;
+}
+
+const cases: Readonly<Record<string, Case>> = {
+  'create, write, fsync': {
+    work: {
+      run(m, recorder) {
+        m.run(sysFsync(m.process, write(m, '/a', 7)));
+        recorder.mark('synced');
+      },
+    },
+    oracle(m, at) {
+      const now = contentOf(m, '/a');
+      if (marked(at, 'synced')) assert(now === full(7), `after fsync the file is ${now}`);
+      else assert([null, '0 of ', full(7)].includes(now), `the file is ${now}`);
+    },
+  },
+  'rename over a file': {
+    work: {
+      prepare(m) {
+        writeSynced(m, '/old', 1);
+        writeSynced(m, '/new', 2);
+      },
+      run(m, recorder) {
+        m.run(sysRename(m.process, name('/new'), name('/old')));
+        syncRoot(m);
+        recorder.mark('synced');
+      },
+    },
+    oracle(m, at) {
+      const now = `${contentOf(m, '/old')}, ${contentOf(m, '/new')}`;
+      const done = `${full(2)}, null`;
+      if (marked(at, 'synced')) assert(now === done, `after fsync the files are ${now}`);
+      else assert([done, `${full(1)}, ${full(2)}`].includes(now), `the files are ${now}`);
+    },
+  },
+  unlink: {
+    work: {
+      prepare(m) {
+        writeSynced(m, '/a', 1);
+      },
+      run(m, recorder) {
+        m.run(sysUnlink(m.process, name('/a')));
+        syncRoot(m);
+        recorder.mark('synced');
+      },
+    },
+    oracle(m, at) {
+      const now = contentOf(m, '/a');
+      if (marked(at, 'synced')) assert(now === null, `after fsync the file is ${now}`);
+      else assert(now === null || now === full(1), `the file is ${now}`);
+    },
+  },
+};
+
+const enumerate = (recording: CrashRecording, { oracle }: Case, options: CrashOptions) =>
+  forEachCrashState(recording, options, judgeWith(oracle));
+
+const symptoms = ({ failures }: CrashTally): string[] => failures.map((f) => f.symptom).sort();
+
+for (const [title, one] of Object.entries(cases)) {
+  test(`${title}: nothing is lost at any crash, lazily and eagerly`, () => {
+    const recording = recordWorkload(one.work);
+    const lazy = enumerate(recording, one, { mode: 'lazy' });
+    const eager = enumerate(recording, one, { mode: 'eager' });
+    expect([lazy.complete, eager.complete]).toEqual([true, true]);
+    expect([symptoms(lazy), symptoms(eager)]).toEqual([[], []]);
+    expect(lazy.states).toBe(eager.states);
+    expect(lazy.recoveries * 5).toBeLessThan(eager.recoveries);
+  });
+
+  test(`${title}: nor with a torn block, nor at a crash in the middle of recovery`, () => {
+    const recording = recordWorkload(one.work);
+    const tally = enumerate(recording, one, { mode: 'lazy', torn: true, insideRecovery: 1 });
+    expect(tally.failures.map((f) => `${f.id} ${f.symptom}`)).toEqual([]);
+    expect(Math.min(tally.torn, tally.inRecovery)).toBeGreaterThan(0);
+  });
+}
+
+/** Put a mistake in while something is recorded. */
+function withMistake<T extends object>(table: T, mistake: Partial<T>, work: Workload) {
+  const right = { ...table };
+  Object.assign(table, mistake);
+  try {
+    return recordWorkload(work);
+  } finally {
+    Object.assign(table, right);
+  }
+}
+
+function* commitUnflushed(...[j, t, crc]: Parameters<typeof commitPhases.record>) {
+  yield* j.buffers.device.submitWait(commitRecord(j, t, crc, REQ_FUA));
+}
+
+test('a commit block without a flush before it is found, lazily and eagerly', () => {
+  const one = cases['create, write, fsync']!;
+  const recording = withMistake(commitPhases, { record: commitUnflushed }, one.work);
+  const lazy = enumerate(recording, one, { mode: 'lazy' });
+  const eager = enumerate(recording, one, { mode: 'eager' });
+  expect(symptoms(lazy)).toEqual(symptoms(eager));
+  expect(symptoms(lazy)).not.toEqual([]);
+});
