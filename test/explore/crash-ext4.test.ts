@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { assert } from '../../src/base/assert.ts';
 import { isErrno } from '../../src/base/errno.ts';
-import { REQ_FUA } from '../../src/block/bio.ts';
+import { REQ_FUA, REQ_META } from '../../src/block/bio.ts';
 import type { CrashRecording } from '../../src/explore/crash-recorder.ts';
 import {
   type CrashOptions,
@@ -13,13 +13,22 @@ import {
   type CrashTally,
   forEachCrashState,
 } from '../../src/explore/crash-states.ts';
+import { checkpointSteps } from '../../src/jbd2/checkpoint.ts';
 import { commitPhases, commitRecord } from '../../src/jbd2/commit.ts';
+import type { Op } from '../../src/sched/op.ts';
 import { sysClose, sysOpen } from '../../src/syscall/open.ts';
 import { sysPread, sysPwrite } from '../../src/syscall/read-write.ts';
 import { sysFsync } from '../../src/syscall/sync.ts';
 import { sysRename, sysUnlink } from '../../src/syscall/dir.ts';
 import { O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR } from '../../src/vfs/file.ts';
-import { judgeWith, Mount, name, type Oracle, recordWorkload, type Workload } from './crash-ext4.ts';
+import {
+  judgeWith,
+  Mount,
+  name,
+  type Oracle,
+  recordWorkload,
+  type Workload,
+} from './crash-ext4.ts';
 
 const SIZE = 3000;
 
@@ -64,6 +73,12 @@ interface Case {
   readonly oracle: Oracle;
 }
 
+function syncedFile(m: Mount, at: CrashPoint): void {
+  const now = contentOf(m, '/a');
+  if (marked(at, 'synced')) assert(now === full(7), `after fsync the file is ${now}`);
+  else assert([null, '0 of ', full(7)].includes(now), `the file is ${now}`);
+}
+
 const cases: Readonly<Record<string, Case>> = {
   'create, write, fsync': {
     work: {
@@ -72,11 +87,17 @@ const cases: Readonly<Record<string, Case>> = {
         recorder.mark('synced');
       },
     },
-    oracle(m, at) {
-      const now = contentOf(m, '/a');
-      if (marked(at, 'synced')) assert(now === full(7), `after fsync the file is ${now}`);
-      else assert([null, '0 of ', full(7)].includes(now), `the file is ${now}`);
+    oracle: syncedFile,
+  },
+  'create, write, fsync, unmount': {
+    work: {
+      run(m, recorder) {
+        m.run(sysFsync(m.process, write(m, '/a', 7)));
+        recorder.mark('synced');
+        m.umount();
+      },
     },
+    oracle: syncedFile,
   },
   'rename over a file': {
     work: {
@@ -151,15 +172,53 @@ function withMistake<T extends object>(table: T, mistake: Partial<T>, work: Work
   }
 }
 
-function* commitUnflushed(...[j, t, crc]: Parameters<typeof commitPhases.record>) {
+type Mistaken<T extends object> = readonly [table: T, mistake: Partial<T>, found: RegExp];
+
+/** The commit block may be durable before what it vouches for. */
+function* recordUnflushed(...[j, t, crc]: Parameters<typeof commitPhases.record>): Op<void> {
   yield* j.buffers.device.submitWait(commitRecord(j, t, crc, REQ_FUA));
 }
+/** Blocks go home before their commit is durable. */
+const { write: rightWrite } = commitPhases;
+const homeTooSoon: Partial<typeof commitPhases> = {
+  *write(j, t, heads) {
+    const crc = yield* rightWrite(j, t, heads);
+    for (const { bh } of heads.slice(1, 4)) {
+      yield* j.buffers.device.transfer('write', bh.blocknr * bh.data.length, bh.data, REQ_META);
+    }
+    return crc;
+  },
+};
+/** The log is given back before its blocks are at home. */
+const { home: rightHome } = checkpointSteps;
+const tailTooSoon: Partial<typeof checkpointSteps> = {
+  *home(j, heads) {
+    yield* j.writeSuper(0, j.nextTid);
+    yield* rightHome(j, heads);
+  },
+};
 
-test('a commit block without a flush before it is found, lazily and eagerly', () => {
-  const one = cases['create, write, fsync']!;
-  const recording = withMistake(commitPhases, { record: commitUnflushed }, one.work);
-  const lazy = enumerate(recording, one, { mode: 'lazy' });
-  const eager = enumerate(recording, one, { mode: 'eager' });
-  expect(symptoms(lazy)).toEqual(symptoms(eager));
-  expect(symptoms(lazy)).not.toEqual([]);
-});
+const mistakes = {
+  'a commit block without a flush before it': [
+    commitPhases,
+    { record: recordUnflushed },
+    /t_checksum/,
+  ],
+  'a block that goes home before its commit': [commitPhases, homeTooSoon, /bitmap/],
+  'a log that is given back before its blocks are at home': [
+    checkpointSteps,
+    tailTooSoon,
+    /after fsync the file is null/,
+  ],
+} as Record<string, Mistaken<object>>;
+
+for (const [what, [table, mistake, found]] of Object.entries(mistakes)) {
+  test(`${what} is found, by both the same`, () => {
+    const one = cases['create, write, fsync, unmount']!;
+    const recording = withMistake(table, mistake, one.work);
+    const lazy = enumerate(recording, one, { mode: 'lazy' });
+    const eager = enumerate(recording, one, { mode: 'eager' });
+    expect(symptoms(lazy)).toEqual(symptoms(eager));
+    expect(symptoms(lazy).join()).toMatch(found);
+  });
+}
