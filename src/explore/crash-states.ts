@@ -23,7 +23,15 @@ import { CrashImage } from './crash-image.ts';
 import { CrashMedium, type CrashMoment, type CrashOption } from './crash-medium.ts';
 import { ImageHash, ImageSet } from './crash-hash.ts';
 import { type CrashMark, CrashRecorder, type CrashRecording } from './crash-recorder.ts';
-import { type Answer, type Asked, Branch, CrashTree, Judgement, MARKS } from './crash-tree.ts';
+import {
+  type Answer,
+  type Asked,
+  Branch,
+  CrashTree,
+  Judgement,
+  MARKS,
+  type Thrown,
+} from './crash-tree.ts';
 
 export interface CrashOptions {
   readonly mode: 'lazy' | 'eager';
@@ -155,7 +163,8 @@ export class CrashStates {
   private contents!: CrashContents;
   private recording!: CrashRecording;
   private tree = new CrashTree(new Set());
-  private readonly seen = new ImageSet();
+  private seen = new ImageSet();
+  private found: CrashFailure | null = null;
   private readonly hash = new ImageHash();
   private readonly marks = new Map<string, number>();
   private points = 0;
@@ -175,17 +184,24 @@ export class CrashStates {
     this.wanted = options.only === undefined ? null : parseId(options.only);
   }
 
-  /** @throws EINVAL `only` is no id of this recording */
-  add(recording: CrashRecording): void {
+  /**
+   * @returns a state of it that is wrong, whether it was judged now or before; null: there is none
+   * @throws EINVAL `only` is no id of this recording
+   */
+  add(recording: CrashRecording): CrashFailure | null {
     if ((this.recording as CrashRecording | undefined)?.base !== recording.base) {
-      assert(this.points === 0, 'recordings over one medium');
       this.contents = new CrashContents(recording.base, recording.blockSize);
+      this.tree = new CrashTree(new Set());
     }
+    // Of eager judgements nothing is kept but that they were made.
+    this.seen = new ImageSet();
+    this.found = null;
     this.recording = recording;
     this.sweep(recording.events, NEVER, null);
     if (this.wanted !== null && this.recoveries === 0) {
       throw errno('EINVAL', { id: this.options.only }, 'no crash state of this recording');
     }
+    return this.found;
   }
 
   tally(): CrashTally {
@@ -259,6 +275,7 @@ export class CrashStates {
     }
     const node = branch.node!;
     if (node instanceof Judgement) {
+      if (node.thrown !== null) this.found ??= failureOf(node.thrown, level, path.chosen);
       this.cutOff(level, path, node);
       return;
     }
@@ -295,30 +312,25 @@ export class CrashStates {
       (this.options.insideRecovery ?? 0) > 0 ? recorderOver(image, this.recording.blockSize) : null;
     this.recoveries++;
     if (level.depth > 0) this.inRecovery++;
-    let failed = false;
+    let failure: Thrown | null = null;
     try {
       this.visit(recorder ?? image, run);
     } catch (error) {
-      failed = true;
-      this.fail(error, run, level);
+      failure = { error };
     }
     if (run.torn) this.torn++;
     run.checkPath();
-    const events = failed ? [] : (recorder?.recording().events ?? []);
-    return { leaf: new Judgement(failed, events), run };
+    if (failure !== null) this.fail(failure, level, run.all());
+    const events = failure === null ? (recorder?.recording().events ?? []) : [];
+    return { leaf: new Judgement(failure, events), run };
   }
 
-  private fail(error: unknown, run: Run, level: Level): void {
-    const what = error instanceof Error ? error.message : String(error);
-    const symptom = what.split('\n')[0]!;
+  private fail(thrown: Thrown, level: Level, chosen: ReadonlyMap<number, CrashOption>): void {
+    const symptom = symptomOf(thrown);
     const known = this.failures.get(symptom);
     if (known !== undefined) known.count++;
-    else {
-      // Not asked of the run: what failed before it looked at them fails whatever they are.
-      const marks = level.marks.map((m) => m.label);
-      const { id } = run;
-      this.failures.set(symptom, { symptom, error, id, event: level.event, marks, count: 1 });
-    }
+    else this.failures.set(symptom, failureOf(thrown, level, chosen));
+    this.found ??= failureOf(thrown, level, chosen);
   }
 
   // ---- crashes in the middle of a judgement
@@ -467,7 +479,7 @@ class Run implements CrashPoint, Asked {
     return [...this.all()].map(([block, { name }]) => ({ block, option: name }));
   }
 
-  private all(): ReadonlyMap<number, CrashOption> {
+  all(): ReadonlyMap<number, CrashOption> {
     return new Map([...this.path.chosen, ...this.taken]);
   }
 
@@ -480,6 +492,23 @@ class Run implements CrashPoint, Asked {
     if (!same)
       assert(false, `crash state ${this.id}: judged twice, and read other blocks the second time`);
   }
+}
+
+function symptomOf({ error }: Thrown): string {
+  const what = error instanceof Error ? error.message : String(error);
+  return what.split('\n')[0]!;
+}
+
+function failureOf(
+  thrown: Thrown,
+  level: Level,
+  chosen: ReadonlyMap<number, CrashOption>,
+): CrashFailure {
+  // Not asked of the run: what failed before it looked at the marks fails whatever they are.
+  const marks = level.marks.map((m) => m.label);
+  const id = idOf(level, chosen);
+  const { error } = thrown;
+  return { symptom: symptomOf(thrown), error, id, event: level.event, marks, count: 1 };
 }
 
 function optionsOf(level: Level, on: number, torn: boolean): readonly CrashOption[] {

@@ -34,14 +34,19 @@ export class Question {
   }
 }
 
+/** What a judgement threw, whatever that is. */
+export interface Thrown {
+  readonly error: unknown;
+}
+
 export class Judgement {
-  readonly failed: boolean;
+  readonly thrown: Thrown | null;
   /** What the judgement wrote, for crashes in the middle of it. */
   readonly events: readonly CrashEvent[];
   /** Where crashes in the middle of it were looked at already. */
   readonly contexts = new Set<string>();
-  constructor(failed: boolean, events: readonly CrashEvent[]) {
-    this.failed = failed;
+  constructor(thrown: Thrown | null, events: readonly CrashEvent[]) {
+    this.thrown = thrown;
     this.events = events;
   }
 }
