@@ -271,6 +271,20 @@ test('crash states that two recordings share are judged once', () => {
   expect(states.tally().recoveries).toBe(2);
 });
 
+test('what was the same in one recording is looked at again in another where it is not', () => {
+  const log = new Script().put(0, 1);
+  const first = log.recording;
+  const second = log.put(1, 1).recording;
+  const seen = new Set<string>();
+  const states = new CrashStates({ mode: 'lazy' }, (image) => {
+    seen.add(`${valueOf(image, 0)}${valueOf(image, 1)}`);
+  });
+  states.add(first);
+  expect([...seen]).toEqual(['00', '10']);
+  states.add(second);
+  expect([...seen].sort()).toEqual(['00', '01', '10', '11']);
+});
+
 test('a recording that is longer than it may be is refused, with its length', () => {
   const script = new Script(512, 1024).put(0, 1).put(1, 1).put(2, 1).put(3, 1);
   expect(() => script.recording).toThrow(/ENOMEM.*maxBytes/s);
