@@ -15,7 +15,10 @@ export class CrashContents {
   /** A write's block is asked for again at each level and in each run. */
   private readonly known = new WeakMap<Uint8Array, number>();
 
+  private readonly before: Uint8Array;
+
   constructor(base: CrashBase, blockSize: number) {
+    this.before = new Uint8Array(blockSize);
     this.base = base;
     this.blockSize = blockSize;
   }
@@ -27,18 +30,27 @@ export class CrashContents {
     return id;
   }
 
-  private find(nr: number, data: Uint8Array): number {
-    const before = new Uint8Array(this.blockSize);
-    this.base.read(nr * this.blockSize, before);
-    return equal(before, data) ? BASE : this.idOf(data);
+  /** The same of data that may change afterwards. */
+  idOfCopy(nr: number, data: Uint8Array): number {
+    return this.find(nr, data, true);
   }
 
-  private idOf(data: Uint8Array): number {
+  /** Bytes that are kept. */
+  get bytes(): number {
+    return (this.all.length - 1) * this.blockSize;
+  }
+
+  private find(nr: number, data: Uint8Array, copy = false): number {
+    this.base.read(nr * this.blockSize, this.before);
+    return equal(this.before, data) ? BASE : this.idOf(data, copy);
+  }
+
+  private idOf(data: Uint8Array, copy: boolean): number {
     const crc = crc32c(0, data);
     const alike = this.byCrc.get(crc);
     const same = alike?.find((id) => equal(this.all[id]!, data));
     if (same !== undefined) return same;
-    const id = this.all.push(data) - 1;
+    const id = this.all.push(copy ? data.slice() : data) - 1;
     if (alike === undefined) this.byCrc.set(crc, [id]);
     else alike.push(id);
     return id;

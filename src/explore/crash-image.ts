@@ -9,6 +9,8 @@ import type { BlockDriver } from '../block/block-device.ts';
 import { BASE, type CrashContents } from './crash-contents.ts';
 import type { CrashBase } from './crash-recorder.ts';
 
+const NOTHING: ReadonlyMap<number, Uint8Array> = new Map();
+
 export class CrashImage implements BlockDriver {
   readonly size: Bytes;
   readonly logicalBlockSize: number;
@@ -20,7 +22,7 @@ export class CrashImage implements BlockDriver {
   private readonly contents: CrashContents;
   private readonly blockSize: number;
   private readonly ask: (nr: number) => number;
-  private written: Map<number, Uint8Array> | null = null;
+  private own: Map<number, Uint8Array> | null = null;
 
   /** @param ask  the content of a block (crash-contents.ts); the same whenever it is asked for */
   constructor(
@@ -35,6 +37,11 @@ export class CrashImage implements BlockDriver {
     this.blockSize = blockSize;
     this.contents = contents;
     this.ask = ask;
+  }
+
+  /** Blocks that were written, as they are now. */
+  get written(): ReadonlyMap<number, Uint8Array> {
+    return this.own ?? NOTHING;
   }
 
   start(bio: Bio): void {
@@ -70,7 +77,7 @@ export class CrashImage implements BlockDriver {
   }
 
   private readonly copyOut = (nr: number, from: number, part: Uint8Array): void => {
-    const own = this.written?.get(nr);
+    const own = this.own?.get(nr);
     if (own !== undefined) {
       part.set(own.subarray(from, from + part.length));
       return;
@@ -84,13 +91,13 @@ export class CrashImage implements BlockDriver {
   };
 
   private readonly copyIn = (nr: number, from: number, part: Uint8Array): void => {
-    this.written ??= new Map();
-    let own = this.written.get(nr);
+    this.own ??= new Map();
+    let own = this.own.get(nr);
     if (own === undefined) {
       own = new Uint8Array(this.blockSize);
       // Part of a block: the rest of it is read, and so a branch.
       if (part.length < this.blockSize) this.copyOut(nr, 0, own);
-      this.written.set(nr, own);
+      this.own.set(nr, own);
     }
     own.set(part, from);
   };

@@ -130,6 +130,11 @@ export class CrashRecorder extends SharedObject implements BlockDriver {
     this.push({ kind: 'mark', mark: { label, data } }, true);
   }
 
+  /** Blocks that were written since `begin()`, as they are now. */
+  get written(): ReadonlyMap<number, Uint8Array> {
+    return this.seen;
+  }
+
   /** How many events there were, for who wants to name a moment. */
   get length(): number {
     return this.events.length;

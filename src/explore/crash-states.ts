@@ -22,6 +22,7 @@ import { BASE, CrashContents } from './crash-contents.ts';
 import { CrashImage } from './crash-image.ts';
 import { CrashMedium, type CrashMoment, type CrashOption } from './crash-medium.ts';
 import { ImageHash, ImageSet } from './crash-hash.ts';
+import { OnceJudged } from './crash-once.ts';
 import { type CrashMark, CrashRecorder, type CrashRecording } from './crash-recorder.ts';
 import {
   type Answer,
@@ -63,6 +64,12 @@ export interface CrashPoint {
   readonly id: string;
   /** Blocks that may hold several things, as far as they were asked for. */
   readonly choices: readonly CrashChoice[];
+  /**
+   * A part of the judgement that looks at nothing but what the image holds now: the checker, say.
+   * Run once for each such image; of the others it throws what it threw then.
+   * @param what  names the part
+   */
+  once(what: string, judge: (image: BlockDriver) => void): void;
 }
 
 /** @throws whatever is wrong */
@@ -175,6 +182,7 @@ export class CrashStates {
   private torn = 0;
   private inRecovery = 0;
   private stopped = false;
+  private readonly parts = new Map<string, OnceJudged>();
   private readonly failures = new Map<string, CrashFailure>();
 
   constructor(options: CrashOptions, visit: CrashVisit) {
@@ -192,6 +200,7 @@ export class CrashStates {
     if ((this.recording as CrashRecording | undefined)?.base !== recording.base) {
       this.contents = new CrashContents(recording.base, recording.blockSize);
       this.tree = new CrashTree(new Set());
+      this.parts.clear();
     }
     // Of eager judgements nothing is kept but that they were made.
     this.seen = new ImageSet();
@@ -310,6 +319,12 @@ export class CrashStates {
     // Also where nothing deeper is looked at: the same image may come up less deep.
     const recorder =
       (this.options.insideRecovery ?? 0) > 0 ? recorderOver(image, this.recording.blockSize) : null;
+    run.onOnce = (what, judge) => {
+      let part = this.parts.get(what);
+      if (part === undefined) this.parts.set(what, (part = new OnceJudged()));
+      const present = { written: (recorder ?? image).written, ask: run.ask };
+      part.judge(this.recording, this.contents, present, this.tree.asked, judge);
+    };
     this.recoveries++;
     if (level.depth > 0) this.inRecovery++;
     let failure: Thrown | null = null;
@@ -428,6 +443,7 @@ class Run implements CrashPoint, Asked {
   private readonly others = new Set<number>();
   readonly taken = new Map<number, CrashOption>();
   torn: boolean;
+  onOnce: CrashPoint['once'] | null = null;
   private readonly level: Level;
   private readonly path: Path;
   private readonly asked: ReadonlySet<number> | null;
@@ -477,6 +493,10 @@ class Run implements CrashPoint, Asked {
   }
   get choices(): readonly CrashChoice[] {
     return [...this.all()].map(([block, { name }]) => ({ block, option: name }));
+  }
+
+  once(what: string, judge: (image: BlockDriver) => void): void {
+    this.onOnce!(what, judge);
   }
 
   all(): ReadonlyMap<number, CrashOption> {

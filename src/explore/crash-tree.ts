@@ -105,6 +105,20 @@ export class CrashTree {
     at.node = leaf;
   }
 
+  /** Put a judgement below the root, along answers that others may have given before. */
+  add(asked: Asked, leaf: Judgement): void {
+    let branch = this.root;
+    let from = 0;
+    for (; branch.node instanceof Question; from++) {
+      const { question, answer } = asked.answers[from] ?? { question: NaN, answer: NaN };
+      assert(branch.node.on === question, 'judged twice, and read other blocks the second time');
+      let next = branch.node.branches.get(answer);
+      if (next === undefined) branch.node.branches.set(answer, (next = new Branch()));
+      branch = next;
+    }
+    this.insert(branch, asked, from, leaf);
+  }
+
   private shared(list: readonly number[]): readonly number[] {
     if (list.length === 0) return NOTHING;
     let hash = list.length;

@@ -105,7 +105,7 @@ export const judgeWith =
     const mount = new Mount(image);
     oracle(mount, at);
     mount.umount();
-    check(image);
+    at.once('check', check);
   };
 
 export const name = asciiName;
