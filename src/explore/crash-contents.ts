@@ -7,6 +7,9 @@ import type { CrashBase } from './crash-recorder.ts';
 
 export const BASE = 0;
 
+/** Bytes of the medium that are kept, to be copied and not read each time. */
+const MOST_BASE = 64 << 20;
+
 export class CrashContents {
   private readonly base: CrashBase;
   private readonly blockSize: number;
@@ -16,6 +19,8 @@ export class CrashContents {
   private readonly known = new WeakMap<Uint8Array, number>();
 
   private readonly before: Uint8Array;
+  /** What the medium held before, as far as somebody wanted it. */
+  private readonly bases = new Map<number, Uint8Array>();
 
   constructor(base: CrashBase, blockSize: number) {
     this.before = new Uint8Array(blockSize);
@@ -56,14 +61,29 @@ export class CrashContents {
     return id;
   }
 
-  /** The bytes of a number other than BASE. */
-  of(id: number): Uint8Array {
-    return this.all[id]!;
+  /** Copy a part of block `nr` with number `id` out, from byte `from` of it. */
+  copyOut(nr: number, id: number, from: number, into: Uint8Array): void {
+    const data = id === BASE ? this.baseOf(nr) : this.all[id]!;
+    if (data === null) this.base.read(nr * this.blockSize + from, into);
+    else into.set(into.length === data.length ? data : data.subarray(from, from + into.length));
+  }
+
+  /** null: enough of them are kept, or the block is beyond the last whole one. */
+  private baseOf(nr: number): Uint8Array | null {
+    const known = this.bases.get(nr);
+    if (known !== undefined) return known;
+    const { blockSize } = this;
+    if ((this.bases.size + 1) * blockSize > MOST_BASE) return null;
+    if ((nr + 1) * blockSize > this.base.size) return null;
+    const data = new Uint8Array(blockSize);
+    this.base.read(nr * blockSize, data);
+    this.bases.set(nr, data);
+    return data;
   }
 
   /** The bytes of block `nr` with number `id`. */
   bytesOf(nr: number, id: number): Uint8Array {
-    if (id !== BASE) return this.of(id);
+    if (id !== BASE) return this.all[id]!;
     const data = new Uint8Array(this.blockSize);
     this.base.read(nr * this.blockSize, data);
     return data;

@@ -6,7 +6,7 @@
 import { type Bytes, SECTOR_SIZE } from '../base/units.ts';
 import type { Bio } from '../block/bio.ts';
 import type { BlockDriver } from '../block/block-device.ts';
-import { BASE, type CrashContents } from './crash-contents.ts';
+import type { CrashContents } from './crash-contents.ts';
 import type { CrashBase } from './crash-recorder.ts';
 
 const NOTHING: ReadonlyMap<number, Uint8Array> = new Map();
@@ -18,7 +18,6 @@ export class CrashImage implements BlockDriver {
   readonly synchronous = true;
   readonly queueDepth = 1;
   readonly fua = true;
-  private readonly base: CrashBase;
   private readonly contents: CrashContents;
   private readonly blockSize: number;
   private readonly ask: (nr: number) => number;
@@ -33,7 +32,6 @@ export class CrashImage implements BlockDriver {
   ) {
     this.size = base.size;
     this.logicalBlockSize = base.logicalBlockSize;
-    this.base = base;
     this.blockSize = blockSize;
     this.contents = contents;
     this.ask = ask;
@@ -82,12 +80,7 @@ export class CrashImage implements BlockDriver {
       part.set(own.subarray(from, from + part.length));
       return;
     }
-    const content = this.ask(nr);
-    if (content === BASE) this.base.read(nr * this.blockSize + from, part);
-    else {
-      const data = this.contents.of(content);
-      part.set(part.length === data.length ? data : data.subarray(from, from + part.length));
-    }
+    this.contents.copyOut(nr, this.ask(nr), from, part);
   };
 
   private readonly copyIn = (nr: number, from: number, part: Uint8Array): void => {

@@ -126,6 +126,8 @@ interface Level {
   readonly marks: readonly CrashMark[];
   readonly marksId: number;
   readonly depth: number;
+  /** Every block that may differ has been chosen, and nobody wants to know what was asked. */
+  readonly fixed: boolean;
   /** The id up to here: what was chosen before the recovery was cut off. */
   readonly prefix: string;
 }
@@ -242,6 +244,7 @@ export class CrashStates {
         marks,
         marksId: parent?.marksId ?? this.marksId(marks),
         depth,
+        fixed: this.wanted === null && this.options.mode === 'eager',
         prefix: parent?.prefix ?? '',
       };
       if (depth === 0) {
@@ -457,6 +460,7 @@ class Run implements CrashPoint, Asked {
   }
 
   readonly ask = (nr: number): number => {
+    if (this.level.fixed) return this.path.chosen.get(nr)?.content ?? BASE;
     if (this.asked !== null && !this.asked.has(nr)) {
       if (this.others.has(nr)) return BASE;
       this.others.add(nr);
