@@ -22,7 +22,7 @@ export const ringAfter = ({ first, last }: LoadedJournal, block: number, by = 1)
 export class LogReader {
   readonly journal: LoadedJournal;
   private readonly device: BlockDevice;
-  /** Checksums are made in it where it lies. */
+  /** Once it has grown, checksums are made in it where it lies. */
   private window: Uint8Array;
   /** The blocks [from, end) of the journal are in the window. */
   private from = 0;
@@ -31,7 +31,7 @@ export class LogReader {
   constructor(device: BlockDevice, journal: LoadedJournal) {
     this.device = device;
     this.journal = journal;
-    this.window = crcScratch(Math.max(FIRST_WINDOW, journal.blockSize));
+    this.window = new Uint8Array(Math.max(FIRST_WINDOW, journal.blockSize));
   }
 
   /**

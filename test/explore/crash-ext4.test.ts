@@ -2,15 +2,20 @@
  * Every crash state of one operation on a journalled ext4: what was promised holds, the image is
  * whole; and with one phase of the journal wrong, something does not.
  */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { assert } from '../../src/base/assert.ts';
 import { isErrno } from '../../src/base/errno.ts';
-import { REQ_FUA, REQ_META } from '../../src/block/bio.ts';
+import { sector } from '../../src/base/units.ts';
+import { Bio, REQ_FUA, REQ_META } from '../../src/block/bio.ts';
 import type { CrashRecording } from '../../src/explore/crash-recorder.ts';
 import {
   type CrashOptions,
   type CrashPoint,
   type CrashTally,
+  type CrashVisit,
   forEachCrashState,
 } from '../../src/explore/crash-states.ts';
 import { checkpointSteps } from '../../src/jbd2/checkpoint.ts';
@@ -21,6 +26,9 @@ import { sysPread, sysPwrite } from '../../src/syscall/read-write.ts';
 import { sysFsync } from '../../src/syscall/sync.ts';
 import { sysRename, sysUnlink } from '../../src/syscall/dir.ts';
 import { O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR } from '../../src/vfs/file.ts';
+import { scratchDir } from '../support/e2fsprogs.ts';
+import { e2fsck, haveE2fsprogs } from '../support/judges.ts';
+import { deviceOfBytes, writeImage } from '../support/ram-image.ts';
 import {
   judgeWith,
   Mount,
@@ -137,8 +145,12 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-const enumerate = (recording: CrashRecording, { oracle }: Case, options: CrashOptions) =>
-  forEachCrashState(recording, options, judgeWith(oracle));
+const enumerate = (
+  recording: CrashRecording,
+  { oracle }: Case,
+  options: CrashOptions,
+  visit: CrashVisit = judgeWith(oracle),
+) => forEachCrashState(recording, options, visit);
 
 const symptoms = ({ failures }: CrashTally): string[] => failures.map((f) => f.symptom).sort();
 
@@ -160,6 +172,34 @@ for (const [title, one] of Object.entries(cases)) {
     expect(Math.min(tally.torn, tally.inRecovery)).toBeGreaterThan(0);
   });
 }
+
+/** One image in so many is shown to e2fsck. */
+const EVERY = 8;
+const ENV = { env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` } };
+
+test.skipIf(!haveE2fsprogs())(
+  'e2fsck, recovering some of them, finds them as whole as we do',
+  () => {
+    const one = cases['rename over a file']!;
+    const path = join(scratchDir(), 'crashed');
+    let n = 0;
+    let replayed = 0;
+    const visit: CrashVisit = (image, at) => {
+      if (n++ % EVERY !== 0) return;
+      const all = new Uint8Array(image.size);
+      image.start(new Bio('read', sector(0)).add(all));
+      writeImage(deviceOfBytes(all), path);
+      const { stdout } = spawnSync('e2fsck', ['-fy', '-E', 'journal_only', path], ENV);
+      if (stdout.toString().includes('recovering journal')) replayed++;
+      const { status, output } = e2fsck(path);
+      assert(status === 0, `after e2fsck's recovery: ${output}`);
+      one.oracle(new Mount(deviceOfBytes(readFileSync(path))), at);
+    };
+    const tally = enumerate(recordWorkload(one.work), one, { mode: 'eager' }, visit);
+    expect(tally.failures.map((f) => `${f.id} ${f.symptom}`)).toEqual([]);
+    expect(replayed).toBeGreaterThan(5);
+  },
+);
 
 /** Put a mistake in while something is recorded. */
 function withMistake<T extends object>(table: T, mistake: Partial<T>, work: Workload) {
