@@ -68,7 +68,7 @@ export class CrashTree {
 
   constructor(asked: ReadonlySet<number>, from: CrashTree | null = null) {
     this.asked = asked;
-    this.lists = from?.lists ?? new Map();
+    this.lists = from?.lists ?? new Map<number, readonly number[]>();
     this.root = from === null ? new Branch() : this.copy(from.root);
   }
 
