@@ -10,8 +10,7 @@
  * an image that one of these leaves too, with no less asked of it: until then every write only adds
  * a version.
  */
-import { REQ_META } from '../block/bio.ts';
-import { REQ_FUA } from '../block/bio.ts';
+import { REQ_FUA, REQ_META } from '../block/bio.ts';
 import { SECTOR_SIZE } from '../base/units.ts';
 import { BASE, type CrashContents } from './crash-contents.ts';
 import type { CrashEvent, CrashMark, CrashRecording, CrashWrite } from './crash-recorder.ts';
@@ -87,7 +86,10 @@ export class CrashMedium {
   private unflushed: { readonly write: CrashWrite; readonly at: number }[] = [];
   private readonly ranks = new Map<CrashWrite, readonly number[]>();
 
-  /** @param start  what blocks may hold before the first event, but for those with one known content */
+  /**
+   * @param tears  which blocks may be torn; null: none
+   * @param start  what blocks may hold before the first event; those left out: what the base does
+   */
   constructor(
     contents: CrashContents,
     tears: ((nr: number) => boolean) | null,

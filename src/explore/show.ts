@@ -11,7 +11,10 @@ import { type WithOptions, withSystem } from './with-system.ts';
 
 export interface ShowOptions extends RecordOptions, ShrinkOptions, WithOptions {}
 
-/** Run a schedule again and write it down, a crash at every step too. @throws EINVAL no such variant */
+/**
+ * Run a schedule again and write it down; with `crash`, with a crash at every step of it.
+ * @throws EINVAL no such variant
+ */
 export function replay<S, P>(
   scenario: Scenario<S, P>,
   schedule: Schedule,

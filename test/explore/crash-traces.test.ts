@@ -1,6 +1,6 @@
 /**
- * Goal: crash states are the same for all schedules of one behaviour, so that to enumerate them once
- * for each behaviour misses none. Method: small tasks that write, flush and mark; what is found by
+ * Goal: crash states are the same for all schedules of one behaviour, so that nothing is missed if
+ * they are enumerated once for each. Method: small tasks that write, flush and mark; what is found by
  * the search that sees every behaviour once, against what is found by every schedule.
  */
 import { expect, test } from 'vitest';
