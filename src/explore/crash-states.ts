@@ -40,7 +40,7 @@ export interface CrashOptions {
   readonly torn?: boolean;
   /** Crashes in the middle of a judgement's own writes, so many deep; 0. */
   readonly insideRecovery?: number;
-  /** Most judgements; 1,000,000. */
+  /** Most judgements, or images if eager, those that came up before too; 1,000,000. */
   readonly limit?: number;
   /** The id of the one state to be judged. */
   readonly only?: string;

@@ -1,7 +1,7 @@
 /**
  * Goal: crash states are the same for all schedules of one behaviour, so that nothing is missed if
- * they are enumerated once for each. Method: small tasks that write, flush and mark; what is found by
- * the search that sees every behaviour once, against what is found by every schedule.
+ * they are enumerated once for each. Method: small tasks that write, flush and mark; what is found
+ * by the search that sees every behaviour once, against what is found by every schedule.
  */
 import { expect, test } from 'vitest';
 import { assert } from '../../src/base/assert.ts';
