@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './cases/build.ts';
 import { checkEmpty, checkTree } from './cases/check.ts';
+import { crashRates } from './cases/crash.ts';
 import { create } from './cases/create.ts';
 import { explorers, exploreRates, exploreThreads, spins } from './cases/explore.ts';
 import { journals } from './cases/journal.ts';
@@ -39,6 +40,7 @@ export const cases: readonly Case[] = [
   ...spins,
   ...exploreRates,
   ...exploreThreads,
+  ...crashRates,
 ];
 
 export interface BenchOptions {

@@ -24,6 +24,8 @@ export interface BlockDriver {
   readonly synchronous: boolean;
   /** Bios in flight at once that are of use; 1 for a synchronous driver. */
   readonly queueDepth: number;
+  /** A write with REQ_FUA is durable when it completes; else the queue has a flush follow it. */
+  readonly fua?: boolean;
   start(bio: Bio): void;
 }
 

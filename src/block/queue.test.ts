@@ -47,6 +47,21 @@ test('a write with PREFLUSH and FUA becomes flush, write, flush', () => {
   expect(seen).toEqual(['flush', 'write 0+1', 'flush']);
 });
 
+test('a driver that knows FUA gets it, and no flush behind the write', () => {
+  const { ram, seen } = noted();
+  const device = new BlockDevice(Object.assign(ram, { fua: true }));
+  const bio = new Bio('write', sector(0), REQ_PREFLUSH | REQ_FUA).add(data(1, 1));
+  const { start } = ram;
+  const flags: number[] = [];
+  ram.start = (b) => {
+    flags.push(b.flags);
+    start(b);
+  };
+  new Scheduler().runToEnd(device.submitWait(bio));
+  expect(seen).toEqual(['flush', 'write 0+1']);
+  expect(flags[1]).toBe(REQ_FUA);
+});
+
 test('an error of the first step ends the sequence and reaches the bio', () => {
   const { ram, device } = noted();
   ram.start = (bio) => {

@@ -3,9 +3,10 @@
  *
  * A flush is a barrier towards what completed before it, nothing more: as in Linux, whoever needs
  * an order between a write and a flush waits for the write first. A PREFLUSH or FUA write on a
- * driver is expanded here, so that a driver knows plain operations and `flush` only:
+ * driver is expanded here, so that a driver knows plain operations and `flush` only, and FUA if it
+ * says so:
  *
- *     write|PREFLUSH|FUA   ==>   flush, then write, then flush
+ *     write|PREFLUSH|FUA   ==>   flush, then write, then flush        or   flush, then write|FUA
  *
  * @source block/blk-flush.c (sequencing), block/blk-merge.c (back merges)
  */
@@ -47,7 +48,9 @@ export class RequestQueue {
   }
 
   add(bio: Bio): void {
-    if (bio.op === 'write' && bio.flags & (REQ_PREFLUSH | REQ_FUA)) this.sequence(bio);
+    const { fua = false } = this.driver;
+    const steps = fua ? REQ_PREFLUSH : REQ_PREFLUSH | REQ_FUA;
+    if (bio.op === 'write' && bio.flags & steps) this.sequence(bio, fua);
     else if (this.plugDepth > 0 && (bio.op === 'read' || bio.op === 'write'))
       this.plugged.push(bio);
     else this.dispatch(bio);
@@ -71,13 +74,14 @@ export class RequestQueue {
   }
 
   /** Run the steps of a flagged write one after the other; the first error ends them. */
-  private sequence(bio: Bio): void {
+  private sequence(bio: Bio, fua: boolean): void {
     const steps: Bio[] = [];
     if (bio.flags & REQ_PREFLUSH) steps.push(new Bio('flush', sector(0)));
-    const plain = new Bio('write', bio.sector, bio.flags & ~(REQ_PREFLUSH | REQ_FUA));
+    const expanded = fua ? REQ_PREFLUSH : REQ_PREFLUSH | REQ_FUA;
+    const plain = new Bio('write', bio.sector, bio.flags & ~expanded);
     for (const v of bio.vecs) plain.add(v);
     steps.push(plain);
-    if (bio.flags & REQ_FUA) steps.push(new Bio('flush', sector(0)));
+    if (!fua && bio.flags & REQ_FUA) steps.push(new Bio('flush', sector(0)));
     const run = (i: number, error: FsError | null): void => {
       const step = steps[i];
       if (error || !step) {

@@ -10,6 +10,7 @@ import type { BlockDriver } from '../block/block-device.ts';
 import type { Op } from '../sched/op.ts';
 import { choose, DEV_FLUSH, DEV_WRITE, exploring, SharedObject, touch } from '../sched/point.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
+import { CrashRecorder } from './crash-recorder.ts';
 
 export interface ExploredDeviceOptions {
   /** Which bios may fail with EIO, each a free choice (Scenario.faults bounds them). None. */
@@ -23,6 +24,7 @@ export class ExploredDevice extends SharedObject implements BlockDriver {
   readonly readOnly: boolean;
   readonly synchronous = false;
   readonly queueDepth = 32;
+  readonly fua: boolean;
   private readonly below: BlockDriver;
   private readonly scheduler: Scheduler;
   private readonly mayFail: (bio: Bio) => boolean;
@@ -37,11 +39,17 @@ export class ExploredDevice extends SharedObject implements BlockDriver {
     this.size = below.size;
     this.logicalBlockSize = below.logicalBlockSize;
     this.readOnly = below.readOnly;
+    this.fua = below.fua ?? false;
   }
 
   start(bio: Bio): void {
-    if (!exploring) this.below.start(bio);
-    else this.scheduler.spawn(`${bio.op} ${bio.sector}`, this.complete(bio));
+    if (!exploring) {
+      this.below.start(bio);
+      return;
+    }
+    // On its way it may be on the medium already, at a crash.
+    if (this.below instanceof CrashRecorder) this.below.submitted(bio);
+    this.scheduler.spawn(`${bio.op} ${bio.sector}`, this.complete(bio));
   }
 
   /** The completion. Writes commute with each other; a flush does not with any of them. */

@@ -7,6 +7,8 @@
  * announced operations, so that what plain code does within a turn is not taken apart.
  */
 import { lockdep } from '../sched/lockdep.ts';
+import { type CrashExploration, ExecutionCrashes } from './crash-explore.ts';
+import type { CrashTally } from './crash-states.ts';
 import { searchDirected } from './directed.ts';
 import { findRound, goesRound } from './livelock.ts';
 import { type Ending, runOnce } from './run.ts';
@@ -14,6 +16,7 @@ import type { Scenario } from './scenario.ts';
 import { scheduleOf } from './schedule.ts';
 import type { System } from './system.ts';
 import { SoundSearch } from './sound-search.ts';
+import type { TaskSystem } from './task-system.ts';
 import { Tally, type Tallied } from './tally.ts';
 import { className, type Target, Targets } from './targets.ts';
 import { withSystem } from './with-system.ts';
@@ -38,25 +41,40 @@ export interface ExploreOptions {
   readonly progress?: (executions: number) => boolean;
 }
 
+/** And the crash states of every execution. */
+export interface WithCrashes<S> {
+  readonly crash?: CrashExploration<S>;
+}
+
 export interface Verdict extends Tallied {
   readonly id: string;
   readonly variant: string | null;
   /** What lockdep had to say, over all executions, and what became of it. */
   readonly targets: readonly Target[];
+  /** Crash states of all executions, if they were asked for. */
+  readonly crash?: CrashTally;
 }
 
 const PROGRESS_EVERY = 256;
 
 /** Explore a scenario. @throws EINVAL it has no such variant */
-export function explore<S, P>(scenario: Scenario<S, P>, options: ExploreOptions = {}): Verdict {
-  return withSystem(scenario, options, (system) => ({
-    id: scenario.id,
-    variant: options.variant ?? null,
-    ...exploreSystem(system, { faults: scenario.faults ?? 1, ...options }),
-  }));
+export function explore<S, P>(
+  scenario: Scenario<S, P>,
+  options: ExploreOptions & WithCrashes<S> = {},
+): Verdict {
+  const crashes = options.crash === undefined ? null : new ExecutionCrashes(options.crash);
+  const run = (system: TaskSystem<S, P>): Exploration =>
+    exploreSystem(system, { faults: scenario.faults ?? 1, ...options });
+  const found = withSystem(scenario, options, run, crashes);
+  const head = { id: scenario.id, variant: options.variant ?? null };
+  if (crashes === null) return { ...head, ...found };
+  const crash = crashes.tally();
+  const complete = found.complete && crash.complete;
+  const verdict = found.verdict === 'holds' && !complete ? 'limit' : found.verdict;
+  return { ...head, ...found, complete, verdict, crash };
 }
 
-export type Exploration = Omit<Verdict, 'id' | 'variant'>;
+export type Exploration = Omit<Verdict, 'id' | 'variant' | 'crash'>;
 
 /** What has no end is a livelock only if it goes round; where that can be known. */
 function looked(end: Ending, system: System, { trace }: SoundSearch): Ending {

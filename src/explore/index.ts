@@ -60,3 +60,20 @@ export { Pct } from './pct.ts';
 export { Portfolio, soak } from './portfolio.ts';
 export { RandomWalk } from './random-walk.ts';
 export { StateHash } from './state-hash.ts';
+export {
+  CrashRecorder,
+  type CrashMark,
+  type CrashRecorderOptions,
+  type CrashRecording,
+} from './crash-recorder.ts';
+export {
+  type CrashFailure,
+  type CrashOptions,
+  type CrashPoint,
+  CrashStates,
+  type CrashTally,
+  type CrashVisit,
+  forEachCrashState,
+} from './crash-states.ts';
+export { type CrashExploration } from './crash-explore.ts';
+export { SmallLog, type SmallLogDefect, type SmallLogShape } from './models/small-log.ts';

@@ -40,6 +40,7 @@ import { Scheduler } from '../sched/scheduler.ts';
 import { setCurrent, type Task } from '../sched/task.ts';
 import { blockers, classesIn, describeWaits, stuckForGood, waitCycle } from '../sched/wait-for.ts';
 import { WaitQueue } from '../sched/wait-queue.ts';
+import type { ExecutionCrashes } from './crash-explore.ts';
 import { type Access, DataRaces } from './data-races.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { Snapshot } from './snapshot.ts';
@@ -100,6 +101,7 @@ export class TaskSystem<S, P = unknown> implements System {
   private readonly numbers = new Map<number, number>();
   private failure: Failure | null = null;
   private readonly races: DataRaces | null;
+  private readonly crashes: ExecutionCrashes<S> | null;
   private everything!: Everything;
   /** What `always` read last. */
   private watched: Wait[] = [];
@@ -107,10 +109,11 @@ export class TaskSystem<S, P = unknown> implements System {
   constructor(
     scenario: Scenario<S, P>,
     variant: Variant<P> | null = null,
-    options: { readonly dataRaces?: boolean } = {},
+    options: { readonly dataRaces?: boolean; readonly crashes?: ExecutionCrashes<S> | null } = {},
   ) {
     this.scenario = scenario;
     this.variant = variant;
+    this.crashes = options.crashes ?? null;
     this.races = options.dataRaces === false ? null : new DataRaces();
     this.scheduler = new Scheduler({
       strategy: {
@@ -284,6 +287,8 @@ export class TaskSystem<S, P = unknown> implements System {
     if (this.failure !== null) return this.failure;
     const stuck = [...this.scheduler.live];
     if (stuck.length > 0) return this.deadlock(stuck);
+    const crash = this.crashes?.judge(this.state) ?? null;
+    if (crash !== null) return (this.failure = { kind: 'violation', ...crash, depth: this.depth });
     setExploring(false);
     try {
       const check = this.scenario.finally?.(this.state);

@@ -1,6 +1,7 @@
 /** A scenario as a system, with one of its mistakes put in if that is wanted, and out again. */
 import { errno } from '../base/errno.ts';
 import { isolateLockdep, lockdep } from '../sched/lockdep.ts';
+import type { ExecutionCrashes } from './crash-explore.ts';
 import type { Scenario, Variant } from './scenario.ts';
 import { TaskSystem } from './task-system.ts';
 
@@ -19,9 +20,10 @@ export function withSystem<S, P, R>(
   scenario: Scenario<S, P>,
   { variant, dataRaces = true }: WithOptions,
   use: (system: TaskSystem<S, P>) => R,
+  crashes: ExecutionCrashes<S> | null = null,
 ): R {
   const mistake = variant === undefined ? null : variantOf(scenario, variant);
-  const system = new TaskSystem(scenario, mistake, { dataRaces });
+  const system = new TaskSystem(scenario, mistake, { dataRaces, crashes });
   const outer = isolateLockdep();
   lockdep.throws = false;
   try {

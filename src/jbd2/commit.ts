@@ -14,7 +14,7 @@
  */
 import { trace } from '../base/trace.ts';
 import type { Op } from '../sched/op.ts';
-import { REQ_FUA, REQ_PREFLUSH } from '../block/bio.ts';
+import { type Bio, REQ_FUA, REQ_PREFLUSH } from '../block/bio.ts';
 import { journalTagCsum, setJournalCommitCsum, setJournalTailCsum } from './checksum.ts';
 import {
   CommitHeader,
@@ -39,11 +39,12 @@ import type { JournalHead, Transaction } from './transaction.ts';
 /** @context The commit thread; `t` is the running transaction. @throws EIO: the journal is dead */
 export function* commitTransaction(j: LogJournal, t: Transaction): Op<void> {
   trace('jbd2:commitTransaction');
-  yield* lockPhase(j, t);
-  const heads = switchPhase(j, t);
+  yield* commitPhases.lock(j, t);
+  const heads = commitPhases.switch(j, t);
   if (j.saysEmpty) yield* j.writeSuper(t.logStart, t.tid);
-  yield* writePhase(j, t, heads);
-  finishPhase(j, t, heads);
+  const crc = yield* commitPhases.write(j, t, heads);
+  yield* commitPhases.record(j, t, crc);
+  commitPhases.finish(j, t, heads);
 }
 
 function* lockPhase(j: LogJournal, t: Transaction): Op<void> {
@@ -84,17 +85,28 @@ function switchPhase(j: LogJournal, t: Transaction): JournalHead[] {
   return heads.sort((a, b) => a.bh.blocknr - b.bh.blocknr);
 }
 
-/** `write` and `record`. */
-function* writePhase(j: LogJournal, t: Transaction, heads: readonly JournalHead[]): Op<void> {
+/** @returns version 1's checksum of what was written */
+function* writePhase(j: LogJournal, t: Transaction, heads: readonly JournalHead[]): Op<number> {
   t.state = 'writing';
   const writer = new LogWriter(j, t);
   if (t.revoked.size > 0) yield* writeRevokes(j, t, writer);
   if (heads.length > 0) yield* writeBlocks(j, t, writer, heads);
   yield* writer.drain();
+  return writer.crc;
+}
+
+function* recordPhase(j: LogJournal, t: Transaction, crc: number): Op<void> {
   t.state = 'record';
-  const record = writer.recordBlock();
-  fillCommit(j, t, record, writer.crc);
-  yield* j.buffers.device.submitWait(j.bio(record.at, record.data, REQ_PREFLUSH | REQ_FUA));
+  const bio = commitRecord(j, t, crc, REQ_PREFLUSH | REQ_FUA);
+  yield* j.buffers.device.submitWait(bio);
+}
+
+/** The write of the commit block. */
+export function commitRecord(j: LogJournal, t: Transaction, crc: number, flags: number): Bio {
+  const data = new Uint8Array(j.buffers.blockSize);
+  const record = { at: j.log.take(), data, view: new DataView(data.buffer) };
+  fillCommit(j, t, record, crc);
+  return j.bio(record.at, record.data, flags);
 }
 
 function header(block: LogBlock, type: number, t: Transaction): void {
@@ -230,3 +242,12 @@ function finishPhase(j: LogJournal, t: Transaction, heads: readonly JournalHead[
   for (const then of t.callbacks.splice(0)) then();
   j.turned.wakeAll();
 }
+
+/** A table, so that a mistake can be put in the place of a phase. */
+export const commitPhases = {
+  lock: lockPhase,
+  switch: switchPhase,
+  write: writePhase,
+  record: recordPhase,
+  finish: finishPhase,
+};

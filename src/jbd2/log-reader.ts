@@ -6,8 +6,9 @@ import type { Op } from '../sched/op.ts';
 import type { BlockDevice } from '../block/block-device.ts';
 import type { LoadedJournal } from './load.ts';
 
-/** Bytes read at once. */
+/** Bytes read at once: at most, and room for so many from the start. */
 const WINDOW = 1 << 20;
+const FIRST_WINDOW = 1 << 14;
 
 export interface LogBlock {
   readonly data: Uint8Array;
@@ -21,8 +22,8 @@ export const ringAfter = ({ first, last }: LoadedJournal, block: number, by = 1)
 export class LogReader {
   readonly journal: LoadedJournal;
   private readonly device: BlockDevice;
-  /** Checksums are made in it where it lies. */
-  private readonly window: Uint8Array;
+  /** Once it has grown, checksums are made in it where it lies. */
+  private window: Uint8Array;
   /** The blocks [from, end) of the journal are in the window. */
   private from = 0;
   private end = 0;
@@ -30,7 +31,7 @@ export class LogReader {
   constructor(device: BlockDevice, journal: LoadedJournal) {
     this.device = device;
     this.journal = journal;
-    this.window = crcScratch(Math.max(WINDOW, journal.blockSize));
+    this.window = new Uint8Array(Math.max(FIRST_WINDOW, journal.blockSize));
   }
 
   /**
@@ -50,8 +51,13 @@ export class LogReader {
   private *load(block: number, want: number): Op<void> {
     const { map, blockSize } = this.journal;
     const { pblk, len } = map.from(block);
-    const count = Math.min(want, len, this.window.length / blockSize);
+    const count = Math.min(want, len, Math.max(WINDOW / blockSize, 1));
     this.from = this.end = 0;
+    if (count * blockSize > this.window.length) {
+      this.window = crcScratch(
+        Math.max(count * blockSize, Math.min(WINDOW, 4 * this.window.length)),
+      );
+    }
     const into = this.window.subarray(0, count * blockSize);
     yield* this.device.transfer('read', pblk * blockSize, into);
     this.from = block;

@@ -94,13 +94,6 @@ export class LogWriter {
     this.check();
   }
 
-  /** A block that the caller writes by itself. */
-  recordBlock(): LogBlock {
-    const { log, buffers } = this.journal;
-    const data = new Uint8Array(buffers.blockSize);
-    return { at: log.take(), data, view: new DataView(data.buffer) };
-  }
-
   private close(chunk: Chunk): void {
     chunk.closed = true;
     this.submitIfWhole(chunk);

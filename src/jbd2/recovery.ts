@@ -64,7 +64,7 @@ class Replay {
   /** Take the copies behind one descriptor block. */
   *descriptor(tid: Tid, at: number): Op<void> {
     const { log } = this;
-    const { view } = yield* log.read(at, this.log.journal.last);
+    const { view } = yield* log.read(at);
     const tags = readTags(log.journal, view);
     for (const [i, tag] of tags.entries()) {
       const block = log.after(at, i + 1);
@@ -74,15 +74,16 @@ class Replay {
       }
       this.checkPlace(tag, tid, at);
       if (log.journal.checksum === 'v2' || log.journal.checksum === 'v3') {
-        yield* this.checkCopy(tag, tid, block);
+        yield* this.checkCopy(tag, tid, block, tags.length - i - 1);
       }
       this.copies.set(tag.blocknr, { block, escaped: (tag.flags & JBD2_FLAG_ESCAPE) !== 0 });
     }
   }
 
-  private *checkCopy(tag: Tag, tid: Tid, block: number): Op<void> {
+  /** @param ahead  how many copies follow: no more than those is read, for the log may end there */
+  private *checkCopy(tag: Tag, tid: Tid, block: number, ahead: number): Op<void> {
     const { journal } = this.log;
-    const { data } = yield* this.log.read(block, journal.last);
+    const { data } = yield* this.log.read(block, ahead);
     const csum = journalTagCsum(journal.seed, tid, data);
     if (tag.checksum === (journal.layout.csumV3 ? csum : csum & 0xffff)) return;
     throw corrupted(this.record(), 't_checksum', {

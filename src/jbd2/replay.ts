@@ -36,8 +36,8 @@ export function* writeHome(
   { copies }: Recovery,
 ): Op<void> {
   const moves = [...copies].sort(([, a], [, b]) => a.block - b.block);
-  const buffer = new Uint8Array(Math.max(BATCH, journal.blockSize));
-  const most = buffer.length / journal.blockSize;
+  const most = Math.max(1, Math.min(BATCH / journal.blockSize, moves.length));
+  const buffer = new Uint8Array(most * journal.blockSize);
   for (let i = 0; i < moves.length; i += most) {
     const batch = moves.slice(i, i + most);
     yield* readCopies(device, journal, batch, buffer);

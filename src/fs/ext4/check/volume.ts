@@ -7,7 +7,7 @@
  */
 import { errno } from '../../../base/errno.ts';
 import { crcScratch } from '../../../base/crc32c-kernel.ts';
-import { type Pblk, pblk } from '../../../base/units.ts';
+import { type Pblk, pblk, roundUp } from '../../../base/units.ts';
 import type { BlockDevice } from '../../../block/block-device.ts';
 import { BufferCache } from '../../../buffer/buffer-cache.ts';
 import type { BufferHead } from '../../../buffer/buffer-head.ts';
@@ -21,8 +21,10 @@ import type { Ext4Geometry, Ext4Has } from '../sb-info.ts';
 import type { SuperFacts } from '../super-read.ts';
 import type { Reporter } from './problem.ts';
 
-/** Bytes read at once from inode tables, bitmaps and directories. */
-export const PIECE = 1 << 19;
+/** Bytes read at once from inode tables, bitmaps and directories; of small images fewer. */
+const PIECE = 1 << 19;
+const pieceOf = (size: number, blockSize: number): number =>
+  Math.max(blockSize, Math.min(PIECE, roundUp(Math.ceil(size / 128), 1 << 16)));
 const powerOf = (n: number, base: number): boolean => {
   while (n > 1 && n % base === 0) n /= base;
   return n === 1;
@@ -67,7 +69,7 @@ export class Volume {
     this.gdt = rawBlock(new Uint8Array(this.gdtBlocks * geo.blockSize));
     this.firstMetaBg = facts.has.metaBg ? this.sbField('s_first_meta_bg') : Infinity;
     this.clusterRatio = 2 ** geo.clusterBits;
-    this.scratch = rawBlock(crcScratch(PIECE));
+    this.scratch = rawBlock(crcScratch(pieceOf(device.size, geo.blockSize)));
     this.cache = new BufferCache(device, memory, geo.blockSize);
   }
 
