@@ -1,4 +1,5 @@
 /** Everything that a user sees of a small file system: names, attributes, contents. */
+import { crc32c } from '../../base/checksum.ts';
 import { nameFromText, nameToText } from '../../base/name.ts';
 import type { Op } from '../../sched/op.ts';
 import { sysGetdents } from '../../syscall/dir.ts';
@@ -74,4 +75,15 @@ function* list(p: Process, path: string): Op<string[]> {
   }
   yield* sysClose(p, fd);
   return names.filter((n) => n !== '.' && n !== '..').sort();
+}
+
+/** Equal for equal observations, and for others as good as never. */
+export function summaryOf(seen: Observation): string {
+  const lines: string[] = [];
+  for (const [path, s] of seen) {
+    const xattrs = [...s.xattrs].map(([k, v]) => `${k}:${v.length}:${crc32c(0, v)}`);
+    const facts = [s.kind, s.ino, s.nlink, s.size, s.blocks, s.target, crc32c(0, s.data)];
+    lines.push([path, ...facts, ...xattrs].join(' '));
+  }
+  return lines.join('\n');
 }

@@ -210,15 +210,3 @@ class FileJudge {
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((x, i) => x === b[i]);
-
-/** Is the same there, byte for byte? */
-export const sameObservation = (a: Observation, b: Observation): boolean =>
-  a.size === b.size &&
-  [...a].every(([path, x]) => {
-    const y = b.get(path);
-    if (y === undefined || x.xattrs.size !== y.xattrs.size) return false;
-    const facts = (s: Seen): string =>
-      [s.kind, s.ino, s.nlink, s.size, s.blocks, s.target].join(' ');
-    const xattrs = [...x.xattrs].every(([k, v]) => sameBytes(v, y.xattrs.get(k) ?? new Uint8Array(0)));
-    return facts(x) === facts(y) && xattrs && sameBytes(x.data, y.data);
-  });

@@ -3,15 +3,16 @@
  * recording, and the judgement of what a crash leaves.
  */
 import { nameFromText } from '../../base/name.ts';
+import type { BlockDriver } from '../../block/block-device.ts';
 import { CrashRecorder, type CrashRecording } from '../../explore/crash-recorder.ts';
 import type { CrashVisit } from '../../explore/crash-states.ts';
 import { sysLstat } from '../../syscall/stat.ts';
 import { assertClean, imageAfter, type ImageShape, SHAPES } from './image.ts';
 import { Model } from './model.ts';
 import { Mounted } from './mounted.ts';
-import { observe } from './observe.ts';
+import { type Observation, observe, summaryOf } from './observe.ts';
 import { type CrashOp, isPersistence, opText, stampOf } from './op.ts';
-import { CrashSymptom, judge, sameObservation } from './oracle.ts';
+import { CrashSymptom, judge } from './oracle.ts';
 
 export interface CrashWorkload {
   readonly id: string;
@@ -64,21 +65,27 @@ export function recordRun(workload: CrashWorkload): CrashRun {
 }
 
 /**
- * The judgement: mounted for writing, which recovers; looked at; unmounted; checked; and all that
- * once more, to the same effect. Marks are asked for last, so that one judgement serves whatever
- * was promised.
+ * The judgement: mounted for writing, which recovers; looked at; unmounted; checked; and mounted
+ * and looked at once more, to the same effect. Marks are asked for last, so that one judgement
+ * serves whatever was promised.
  * @throws CrashSymptom, or whatever mounting and reading throw
  */
 export const visitOf =
   ({ model, shape }: CrashRun): CrashVisit =>
   (image, at) => {
-    const first = new Mounted(image);
-    const seen = first.run(observe(first.process));
-    first.umount();
-    assertClean(image);
-    const second = new Mounted(image);
-    const again = second.run(observe(second.process));
-    second.umount();
-    if (!sameObservation(seen, again)) throw new CrashSymptom('a second mount shows something else');
+    const seen = lookAt(image);
+    at.once('check', assertClean);
+    const shown = summaryOf(seen);
+    at.once(shown, (again) => {
+      if (summaryOf(lookAt(again)) === shown) return;
+      throw new CrashSymptom('a second mount shows something else');
+    });
     judge(model, at.marks.length, seen, shape.blockSize);
   };
+
+function lookAt(image: BlockDriver): Observation {
+  const mounted = new Mounted(image);
+  const seen = mounted.run(observe(mounted.process));
+  mounted.umount();
+  return seen;
+}
