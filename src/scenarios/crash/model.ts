@@ -53,8 +53,8 @@ export interface Promised {
   readonly names: number;
   /** By file: the version, counted from 0, that its contents have at least. */
   readonly versions: ReadonlyMap<ModelNode, number>;
-  /** By file: 512-byte units that it had. */
-  readonly blocks: ReadonlyMap<ModelNode, number>;
+  /** By file: 512-byte units that it had, and what was the last operation on it. */
+  readonly blocks: ReadonlyMap<ModelNode, { readonly count: number; readonly touched: number }>;
 }
 
 export class Model {
@@ -152,8 +152,8 @@ export class Model {
   }
 
   private rename(from: string, to: string): void {
+    if (this.nodes.get(to) === this.at(from)) return; // rename(2): two names of one file stay.
     const node = this.touch(from);
-    if (this.nodes.get(to) === node) return; // rename(2): two names of one file both stay.
     this.touch(parentOf(from));
     this.touch(parentOf(to));
     if (this.nodes.has(to)) {
@@ -191,7 +191,7 @@ export class Model {
         const next = new Uint8Array(op.keepSize ? size : Math.max(size, op.at + op.length));
         next.set(data);
         node.dataTouched = this.done;
-        this.version(node, next.length, next, true);
+        this.version(node, next.length, next, next.length > size);
         break;
       }
       case 'setxattr':
@@ -227,7 +227,7 @@ export class Model {
       names = Math.max(names, what.op === 'sync' ? this.done : reached);
       if (node.kind !== 'file') continue;
       versions.set(node, node.versions.length - 1);
-      blocks.set(node, blocksOf(path));
+      blocks.set(node, { count: blocksOf(path), touched: node.touched });
     }
     this.promised.push({ what, names, versions, blocks });
   }

@@ -128,9 +128,9 @@ function wrongContents(
 /** After fsync alone the blocks are what they were then: preallocated ones too. */
 function wrongBlocks(node: ModelNode, promised: Promised | null, now: Seen): string | null {
   const blocks = promised?.blocks.get(node);
-  if (blocks === undefined || node.touched > promised!.names) return null;
-  if (now.blocks >= blocks) return null;
-  return `has ${now.blocks * 512} bytes allocated and not ${blocks * 512}`;
+  if (blocks === undefined || node.touched !== blocks.touched) return null;
+  if (now.blocks >= blocks.count) return null;
+  return `has ${now.blocks * 512} bytes allocated and not ${blocks.count * 512}`;
 }
 
 /** The contents that one file may have. */
