@@ -1,6 +1,11 @@
 /** A workload with all its crash states, with a known mistake or without. */
 import { errno } from '../../base/errno.ts';
-import { type CrashOptions, type CrashTally, forEachCrashState } from '../../explore/crash-states.ts';
+import {
+  type CrashOptions,
+  type CrashTally,
+  type CrashVisit,
+  forEachCrashState,
+} from '../../explore/crash-states.ts';
 import { type CrashMistake, crashMistakes } from './mistakes.ts';
 import { type CrashRun, type CrashWorkload, recordRun, visitOf } from './workload.ts';
 
@@ -28,15 +33,23 @@ function within<T>(mistake: CrashMistake | null, during: CrashMistake['during'],
   }
 }
 
-/** @throws EINVAL `only` is no id of it; ENOMEM the recording is too long */
+/**
+ * @param before  sees each image as the crash left it
+ * @throws EINVAL `only` is no id of it; ENOMEM the recording is too long
+ */
 export function exploreCrashes(
   workload: CrashWorkload,
   options: CrashOptions,
   mistake: CrashMistake | null = null,
+  before: CrashVisit = () => undefined,
 ): CrashVerdict {
   const run = within(mistake, 'recording', () => recordRun(workload));
+  const visit = visitOf(run);
   const tally = within(mistake, 'recovery', () =>
-    forEachCrashState(run.recording, depthFor(options, mistake), visitOf(run)),
+    forEachCrashState(run.recording, depthFor(options, mistake), (image, at) => {
+      before(image, at);
+      visit(image, at);
+    }),
   );
   const { failures, complete } = tally;
   const asExpected =

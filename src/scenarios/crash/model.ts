@@ -181,7 +181,7 @@ export class Model {
         const node = this.touch(op.path);
         const next = new Uint8Array(op.size);
         next.set(node.last.data.subarray(0, op.size));
-        node.dataTouched = this.done;
+        if (op.size !== node.last.size) node.dataTouched = this.done;
         this.version(node, op.size, next, true);
         break;
       }
@@ -190,7 +190,7 @@ export class Model {
         const { size, data } = node.last;
         const next = new Uint8Array(op.keepSize ? size : Math.max(size, op.at + op.length));
         next.set(data);
-        node.dataTouched = this.done;
+        if (next.length > size) node.dataTouched = this.done;
         this.version(node, next.length, next, next.length > size);
         break;
       }
@@ -204,6 +204,11 @@ export class Model {
         break;
       }
     }
+  }
+
+  /** The last operation gave a file blocks, or took some: its data is not found without it. */
+  remapped(path: string): void {
+    this.at(path).dataTouched = this.done;
   }
 
   private version(node: ModelNode, size: number, data: Uint8Array, atOnce: boolean): void {
@@ -227,7 +232,9 @@ export class Model {
       names = Math.max(names, what.op === 'sync' ? this.done : reached);
       if (node.kind !== 'file') continue;
       versions.set(node, node.versions.length - 1);
-      blocks.set(node, { count: blocksOf(path), touched: node.touched });
+      // Attributes have blocks too, which fdatasync does not wait for.
+      if (what.op === 'fdatasync' && node.dataTouched < node.touched) blocks.delete(node);
+      else blocks.set(node, { count: blocksOf(path), touched: node.touched });
     }
     this.promised.push({ what, names, versions, blocks });
   }

@@ -51,9 +51,11 @@ export function recordRun(workload: CrashWorkload): CrashRun {
   const begun: number[] = [];
   for (const [i, op] of ops.entries()) {
     const stamp = stampOf(setup.length + i);
+    const blocks = changesData(op) ? stat(op.path).blocks : 0;
     begun.push(recorder.length);
     mounted.perform(op, stamp);
     const made = model.apply(op, stamp);
+    if (changesData(op) && stat(op.path).blocks !== blocks) model.remapped(op.path);
     if (made !== null && 'path' in op) made.ino = stat(op.path).ino;
     if (!isPersistence(op)) continue;
     model.promise(op, (path) => stat(path).blocks);
@@ -63,6 +65,9 @@ export function recordRun(workload: CrashWorkload): CrashRun {
   mounted.umount();
   return { workload, shape, recording: recorder.recording(), model, begun };
 }
+
+const changesData = (op: CrashOp): op is CrashOp & { readonly op: 'write' | 'falloc' } =>
+  op.op === 'write' || op.op === 'falloc';
 
 /**
  * The judgement: mounted for writing, which recovers; looked at; unmounted; checked; and mounted
