@@ -3,7 +3,8 @@
  * and waited for before the handle is started; the commit's own flush, which comes before its
  * commit block, makes it durable. Linux hands such ranges to the commit, which writes them itself:
  * here no commit touches a folio (docs/design/0003).
- * @source fs/ext4/ext4_jbd2.h:ext4_jbd2_inode_add_write(), Documentation/filesystems/ext4 (data=ordered)
+ * @source fs/ext4/ext4_jbd2.h:ext4_jbd2_inode_add_write(), Documentation/filesystems/ext4
+ *   (data=ordered)
  */
 import type { Op } from '../../sched/op.ts';
 import { LogJournal } from '../../jbd2/journal.ts';

@@ -27,7 +27,12 @@ export interface ImageShape {
 export const SHAPES = {
   plain: { name: 'plain', size: 3 << 20, blockSize: 1024, features: '' },
   inline: { name: 'inline', size: 3 << 20, blockSize: 1024, features: 'inline_data' },
-  ext3: { name: 'ext3', size: 3 << 20, blockSize: 1024, features: '^extents,^64bit,^metadata_csum' },
+  ext3: {
+    name: 'ext3',
+    size: 3 << 20,
+    blockSize: 1024,
+    features: '^extents,^64bit,^metadata_csum',
+  },
   '4k': { name: '4k', size: 8 << 20, blockSize: 4096, features: '' },
 } satisfies Record<string, ImageShape>;
 

@@ -77,10 +77,7 @@ const dataRows: readonly Row[] = [
     'keep-size-fdatasync',
     'blocks behind the end stay after fdatasync (B3: lost by btrfs)',
     full('/foo'),
-    [
-      { op: 'falloc', path: '/foo', keepSize: true, at: 4096, length: 4096 },
-      fdatasync('/foo'),
-    ],
+    [{ op: 'falloc', path: '/foo', keepSize: true, at: 4096, length: 4096 }, fdatasync('/foo')],
   ],
 ];
 

@@ -4,7 +4,9 @@
  * there from then on.
  */
 import { assert } from '../../base/assert.ts';
-import { type CrashOp, isPersistence, parentOf, type Persistence } from './op.ts';
+import { type CrashOp, type FileOp, isPersistence, parentOf, type Persistence } from './op.ts';
+
+type Change = Exclude<CrashOp, Persistence | { readonly op: 'hold' }>;
 
 export type NodeKind = 'file' | 'dir' | 'symlink';
 
@@ -124,7 +126,7 @@ export class Model {
     return node;
   }
 
-  private change(op: CrashOp, stamp: number): ModelNode | null {
+  private change(op: Change, stamp: number): ModelNode | null {
     switch (op.op) {
       case 'creat':
         return this.make(op.path, 'file');
@@ -165,7 +167,7 @@ export class Model {
     for (const [path, n] of moved) this.nodes.set(to + path.slice(from.length), n);
   }
 
-  private changeNode(op: CrashOp, stamp: number): void {
+  private changeNode(op: FileOp, stamp: number): void {
     switch (op.op) {
       case 'write': {
         const node = this.touch(op.path);

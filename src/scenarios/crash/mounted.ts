@@ -11,7 +11,14 @@ import { PAGE_SIZE } from '../../mm/page-memory.ts';
 import { Memory, MIN_FRAMES } from '../../mm/vmscan.ts';
 import type { Op } from '../../sched/op.ts';
 import { Scheduler } from '../../sched/scheduler.ts';
-import { sysLink, sysMkdir, sysRename, sysRmdir, sysSymlink, sysUnlink } from '../../syscall/dir.ts';
+import {
+  sysLink,
+  sysMkdir,
+  sysRename,
+  sysRmdir,
+  sysSymlink,
+  sysUnlink,
+} from '../../syscall/dir.ts';
 import { sysTruncate } from '../../syscall/attr.ts';
 import { sysClose, sysExit, sysOpen } from '../../syscall/open.ts';
 import { Process } from '../../syscall/process.ts';
@@ -22,7 +29,7 @@ import { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } from '../../vfs/file.ts';
 import { mountFileSystem, umount } from '../../vfs/namespace.ts';
 import type { SuperBlock } from '../../vfs/super.ts';
 import { syncFilesystem } from '../../vfs/sync.ts';
-import type { CrashOp } from './op.ts';
+import type { CrashOp, FileOp } from './op.ts';
 
 export class Mounted {
   readonly scheduler = new Scheduler();
@@ -112,11 +119,6 @@ export function* performOp(p: Process, sb: SuperBlock, op: CrashOp, stamp: numbe
   }
 }
 
-type FileOp = Extract<
-  CrashOp,
-  { op: 'write' | 'truncate' | 'falloc' | 'setxattr' | 'removexattr' }
->;
-
 function* changeFile(p: Process, op: FileOp, stamp: number): Op<void> {
   const path = nameFromText(op.path);
   switch (op.op) {
@@ -131,9 +133,7 @@ function* changeFile(p: Process, op: FileOp, stamp: number): Op<void> {
       return yield* sysTruncate(p, path, op.size);
     case 'falloc': {
       const mode = op.keepSize ? FALLOC_FL_KEEP_SIZE : 0;
-      return yield* withFd(p, op.path, O_RDWR, (fd) =>
-        sysFallocate(p, fd, mode, op.at, op.length),
-      );
+      return yield* withFd(p, op.path, O_RDWR, (fd) => sysFallocate(p, fd, mode, op.at, op.length));
     }
     case 'setxattr':
       return yield* sysSetxattr(p, path, nameFromText(op.name), valueOf(op.length, stamp));

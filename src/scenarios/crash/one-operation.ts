@@ -63,73 +63,79 @@ function step(setup: readonly CrashOp[], op: CrashOp, files: string[], dirs: str
 }
 
 /** Changes of one file's data and mapping. */
-function* dataSteps(path: string): Generator<Step> {
+function dataSteps(path: string): Step[] {
   const on = (setup: readonly CrashOp[], op: CrashOp): Step =>
     step(setup, op, [path], [parentOf(path)]);
   const there = full(path);
-  yield on([creat(path)], write(path, 0, LENGTH)); // into an empty file
-  yield on(there, write(path, LENGTH, 3000)); // append
-  yield on(there, write(path, 0, LENGTH)); // all of it
-  yield on(there, write(path, 0, 2000)); // the beginning
-  yield on(there, write(path, LENGTH - 2000, 2000)); // the end
-  yield on(there, write(path, LENGTH - 1000, 3000)); // over the end
-  yield on(there, write(path, 4 * LENGTH, 3000)); // behind a hole
-  yield on([...there, truncate(path, 6 * LENGTH)], write(path, 3 * LENGTH, 3000)); // into a hole
-  for (const size of [0, 2048, 2500, LENGTH - TAIL, 8192, 2 * LENGTH]) {
-    yield on(there, truncate(path, size));
-  }
-  for (const keepSize of [false, true]) {
-    yield on([creat(path)], falloc(path, 0, LENGTH, keepSize));
-    yield on(there, falloc(path, LENGTH, 3000, keepSize)); // behind the end
-    yield on(there, falloc(path, LENGTH - 1000, 4000, keepSize)); // over the end
-    yield on([...there, truncate(path, 6 * LENGTH)], falloc(path, 3 * LENGTH, 3000, keepSize));
-  }
+  const long = [...there, truncate(path, 6 * LENGTH)];
+  return [
+    on([creat(path)], write(path, 0, LENGTH)), // into an empty file
+    on(there, write(path, LENGTH, 3000)), // append
+    on(there, write(path, 0, LENGTH)), // all of it
+    on(there, write(path, 0, 2000)), // the beginning
+    on(there, write(path, LENGTH - 2000, 2000)), // the end
+    on(there, write(path, LENGTH - 1000, 3000)), // over the end
+    on(there, write(path, 4 * LENGTH, 3000)), // behind a hole
+    on(long, write(path, 3 * LENGTH, 3000)), // into a hole
+    ...[0, 2048, 2500, LENGTH - TAIL, 8192, 2 * LENGTH].map((n) => on(there, truncate(path, n))),
+    ...[false, true].flatMap((keepSize) => [
+      on([creat(path)], falloc(path, 0, LENGTH, keepSize)),
+      on(there, falloc(path, LENGTH, 3000, keepSize)), // behind the end
+      on(there, falloc(path, LENGTH - 1000, 4000, keepSize)), // over the end
+      on(long, falloc(path, 3 * LENGTH, 3000, keepSize)), // into a hole
+    ]),
+  ];
 }
 
-function* attributeSteps(path: string, setup: readonly CrashOp[]): Generator<Step> {
+function attributeSteps(path: string, setup: readonly CrashOp[]): Step[] {
   const set = (length: number): CrashOp => ({ op: 'setxattr', path, name: 'user.a', length });
+  const remove: CrashOp = { op: 'removexattr', path, name: 'user.a' };
   const dir = setup.length === 0;
   const on = (more: readonly CrashOp[], op: CrashOp): Step =>
     step([...setup, ...more], op, dir ? [] : [path], [dir ? path : parentOf(path)]);
-  yield on([], set(20)); // in the inode
-  yield on([], set(700)); // in a block of its own
-  yield on([set(20)], set(30));
-  yield on([set(700)], set(600));
-  yield on([set(20)], { op: 'removexattr', path, name: 'user.a' });
-  yield on([set(700)], { op: 'removexattr', path, name: 'user.a' });
+  return [
+    on([], set(20)), // in the inode
+    on([], set(700)), // in a block of its own
+    on([set(20)], set(30)),
+    on([set(700)], set(600)),
+    on([set(20)], remove),
+    on([set(700)], remove),
+  ];
 }
 
 /** Names of files that come and go. */
-function* nameSteps(path: string, other: string): Generator<Step> {
+function nameSteps(path: string, other: string): Step[] {
   const dirs = [parentOf(path), parentOf(other)];
-  yield step([creat(path)], { op: 'link', from: path, to: other }, [path, other], dirs);
-  yield step(full(path), { op: 'link', from: path, to: other }, [path, other], dirs);
   const rename: CrashOp = { op: 'rename', from: path, to: other };
-  yield step([creat(path)], rename, [other], dirs);
-  yield step(full(path), rename, [other], dirs);
-  yield step([...full(path), ...full(other)], rename, [other], dirs); // over a file
   const link: CrashOp = { op: 'link', from: path, to: other };
-  // Of two names of one file: one goes; and rename() between them does nothing.
-  yield step([...full(path), link], { op: 'unlink', path }, [other], dirs);
-  yield step([...full(path), link], rename, [path, other], dirs);
   const symlink = (target: string): CrashOp => ({ op: 'symlink', target, path: other });
-  yield step(full(path), symlink(path), [path], dirs);
-  yield step(full(path), symlink(`${'x'.repeat(150)}`), [path], dirs); // in a block of its own
+  return [
+    step([creat(path)], link, [path, other], dirs),
+    step(full(path), link, [path, other], dirs),
+    step([creat(path)], rename, [other], dirs),
+    step(full(path), rename, [other], dirs),
+    step([...full(path), ...full(other)], rename, [other], dirs), // over a file
+    // Of two names of one file: one goes; and rename() between them does nothing.
+    step([...full(path), link], { op: 'unlink', path }, [other], dirs),
+    step([...full(path), link], rename, [path, other], dirs),
+    step(full(path), symlink(path), [path], dirs),
+    step(full(path), symlink('x'.repeat(150)), [path], dirs), // in a block of its own
+  ];
 }
 
-function* fileSteps(): Generator<Step> {
-  for (const path of FILES) {
-    const dir = parentOf(path);
-    yield step([], creat(path), [path], [dir]);
-    yield* dataSteps(path);
-    yield* attributeSteps(path, [creat(path)]);
-    yield step([creat(path)], { op: 'unlink', path }, [], [dir]);
-    yield step(full(path), { op: 'unlink', path }, [], [dir]);
-    for (const other of ['/bar', '/A/bar']) yield* nameSteps(path, other);
-  }
+function fileSteps(path: string): Step[] {
+  const dir = parentOf(path);
+  return [
+    step([], creat(path), [path], [dir]),
+    ...dataSteps(path),
+    ...attributeSteps(path, [creat(path)]),
+    step([creat(path)], { op: 'unlink', path }, [], [dir]),
+    step(full(path), { op: 'unlink', path }, [], [dir]),
+    ...['/bar', '/A/bar'].flatMap((other) => nameSteps(path, other)),
+  ];
 }
 
-function* dirSteps(): Generator<Step> {
+function dirSteps(): Step[] {
   const renames: [string, string, CrashOp[]][] = [
     ['/A', '/C', []],
     ['/A', '/B', []], // over an empty directory
@@ -138,29 +144,31 @@ function* dirSteps(): Generator<Step> {
     ['/A', '/B/C', full('/A/foo')],
     ['/A/C', '/B/C', [mkdir('/A/C')]],
   ];
-  for (const [from, to, setup] of renames) {
-    yield step(setup, { op: 'rename', from, to }, [], [to, parentOf(from), parentOf(to)]);
-  }
-  for (const path of ['/C', '/A/C']) {
-    yield step([], mkdir(path), [], [path, parentOf(path)]);
-    yield step([mkdir(path)], { op: 'rmdir', path }, [], [parentOf(path)]);
-  }
-  yield* attributeSteps('/A', []);
+  return [
+    ...renames.map(([from, to, setup]) =>
+      step(setup, { op: 'rename', from, to }, [], [to, parentOf(from), parentOf(to)]),
+    ),
+    ...['/C', '/A/C'].flatMap((path) => [
+      step([], mkdir(path), [], [path, parentOf(path)]),
+      step([mkdir(path)], { op: 'rmdir', path }, [], [parentOf(path)]),
+    ]),
+    ...attributeSteps('/A', []),
+  ];
 }
 
 /** Persistence points that have to do with a step. */
-function* pointsOf({ files, dirs }: Step): Generator<Persistence> {
-  for (const path of files) {
-    yield { op: 'fsync', path };
-    yield { op: 'fdatasync', path };
-  }
-  for (const path of dirs) yield { op: 'fsync', path };
-  yield { op: 'sync' };
-}
+const pointsOf = ({ files, dirs }: Step): Persistence[] => [
+  ...files.flatMap((path): Persistence[] => [
+    { op: 'fsync', path },
+    { op: 'fdatasync', path },
+  ]),
+  ...dirs.map((path): Persistence => ({ op: 'fsync', path })),
+  { op: 'sync' },
+];
 
 function make(): CrashWorkload[] {
   const made: CrashWorkload[] = [];
-  for (const s of [...fileSteps(), ...dirSteps()]) {
+  for (const s of [...FILES.flatMap(fileSteps), ...dirSteps()]) {
     for (const point of pointsOf(s)) {
       const id = `one-${String(made.length + 1).padStart(3, '0')}`;
       const title = `${opText(s.op)}; ${opText(point)}`;

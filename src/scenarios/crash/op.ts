@@ -2,7 +2,8 @@
  * What a crash workload does, as data: one system call each, on paths.
  *
  * Data is told apart by what wrote it: an operation fills with its own number (`stampOf`), and what
- * no file owns is filled with POISON. So a byte that is read after a crash says where it comes from.
+ * no file owns is filled with POISON. So a byte that is read after a crash says where it comes
+ * from.
  */
 
 export type CrashOp =
@@ -33,6 +34,12 @@ export type CrashOp =
 
 /** Those after which something is promised. */
 export type Persistence = CrashOp & { readonly op: 'fsync' | 'fdatasync' | 'sync' };
+
+/** Those that change a file and no name. */
+export type FileOp = Extract<
+  CrashOp,
+  { op: 'write' | 'truncate' | 'falloc' | 'setxattr' | 'removexattr' }
+>;
 
 /** What the operation with this number fills with. */
 export const stampOf = (number: number): number => 1 + (number % 200);

@@ -14,9 +14,9 @@
  *         for all.
  *   CO-4  sizes that truncate and fallocate set belong to K. A write's size comes with its data or
  *         after it: never a size without the bytes below it.
- *   CO-5  each block of a file is what one version of the file had there, whole: never parts of two.
- *   CO-6  a byte that was never written is zero, and a byte that was cut off does not come back: not
- *         from another file, not from a free block (POISON).
+ *   CO-5  each block of a file is what one version of the file had there, whole: never parts of
+ *   two. CO-6  a byte that was never written is zero, and a byte that was cut off does not come
+ *         back: not from another file, not from a free block (POISON).
  *   CO-7  a file that a rename put in the place of another has the contents that it had when it was
  *         renamed (ext4(5), `auto_da_alloc`).
  * @source fsync(2), rename(2), ext4(5)

@@ -88,6 +88,15 @@ export const visitOf =
     judge(model, at.marks.length, seen, shape.blockSize);
   };
 
+/**
+ * Hold an image against what was promised, whoever recovered it.
+ * @param promised  persistence points that had returned
+ * @throws CrashSymptom, or whatever mounting and reading throw
+ */
+export function judgeImage({ model, shape }: CrashRun, image: BlockDriver, promised: number): void {
+  judge(model, promised, lookAt(image), shape.blockSize);
+}
+
 function lookAt(image: BlockDriver): Observation {
   const mounted = new Mounted(image);
   const seen = mounted.run(observe(mounted.process));
