@@ -5,6 +5,7 @@ import { UsageError } from './errors.ts';
 
 export function exploreCommands(top: Command): void {
   top.addCommand(exploreCommand());
+  top.addCommand(crashCommand());
 }
 
 const exploreCommand = (): Command =>
@@ -39,5 +40,45 @@ const exploreCommand = (): Command =>
       // main.ts has handed this over to the other build.
       if (!CHECKED) throw new UsageError('explore is part of the checked build');
       return (await import('./commands/explore.ts')).explore;
+    },
+  );
+
+const crashCommand = (): Command =>
+  action(
+    new Command('crash')
+      .description('every crash state of a workload on a journalled ext4')
+      .argument('[workload...]', 'those that were bugs somewhere')
+      .option('--list', 'the workloads, and the known mistakes')
+      .option('--all', 'every workload of one operation and one persistence point')
+      .option('--pairs <n>', 'so many workloads of two operations, by --seed')
+      .option('--random <n>', 'so many of a dozen operations, by --seed')
+      .option('--seed <n>', 'of --pairs and --random', '1')
+      .option('--variant <name>', 'with this known mistake put in')
+      .option('--all-variants', 'each known mistake, on the workloads that must catch it')
+      .option('--torn', 'also with one metadata block that is half written')
+      .option('--inside-recovery', 'also with a second crash in the middle of recovery')
+      .option('--mode <mode>', 'lazy, or eager: each image, for small workloads', 'lazy')
+      .option('--limit <n>', 'judgements of a workload at most', '100000')
+      .option('--only <id>', 'this crash state alone: the last line of a failure')
+      .option('--image <file>', 'with --only: write the image that the crash left')
+      .addHelpText(
+        'after',
+        '\nEach state is recovered by mounting, looked at, unmounted, checked, mounted again, and held\n' +
+          'against what fsync, fdatasync and sync had promised by then.\n' +
+          'Exit status: 0 if every workload holds at every crash, and with a known mistake is caught\n' +
+          'with its symptom. Otherwise 1; also where the limit came first.\n' +
+          examples(
+            'crash --list',
+            'crash',
+            'crash --all --torn',
+            'crash --pairs 100 --seed 7 --inside-recovery',
+            'crash create-write --variant no-flush-before-commit',
+            "crash one-017 --only '7:51=1' --image crashed.img",
+          ),
+      ),
+    async () => {
+      // main.ts has handed this over to the other build.
+      if (!CHECKED) throw new UsageError('crash is part of the checked build');
+      return (await import('./commands/crash.ts')).crash;
     },
   );

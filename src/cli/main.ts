@@ -82,7 +82,7 @@ function failed(e: unknown, argv: readonly string[]): number {
 }
 
 /** Commands that need scheduling points and lockdep, which only the checked build has. */
-const CHECKED_ONLY = new Set(['explore']);
+const CHECKED_ONLY = new Set(['explore', 'crash']);
 
 /** The same command of the other build, in this process. */
 async function checkedBuild(): Promise<void> {

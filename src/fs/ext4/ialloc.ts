@@ -300,6 +300,8 @@ function* initInode(
     // What stood here belongs to an inode that is gone, or was never initialised.
     loc.bh.data.fill(0, loc.at, loc.at + sb.geo.inodeSize);
     ext4DoUpdateInode(handle, inode, loc);
+    // No data is found without its inode: fdatasync too waits for this transaction.
+    inode.datasyncTid = handle.tid;
   } finally {
     loc.bh.put();
   }

@@ -98,7 +98,11 @@ export function* replayInMemory(
  * @param changed  blocks that the replay of fast commits has changed
  * @returns the recovery as it is now. @throws EIO
  */
-export function* ext4RecoverHome(
+export const ext4RecoverHome = (
+  ...args: Parameters<typeof recoverHome>
+): ReturnType<typeof recoverHome> => recoverySteps.home(...args);
+
+function* recoverHome(
   device: BlockDevice,
   journal: LoadedJournal,
   recovery: Recovery,
@@ -116,6 +120,9 @@ export function* ext4RecoverHome(
   yield* writeBlocks(device, journal.blockSize, changed);
   return { ...recovery, end, head, next: tidAfter(end) };
 }
+
+/** A table, so that a mistake can be put in the place of a step. */
+export const recoverySteps = { home: recoverHome };
 
 /** What the super block says of errors: the log's copy of it may know less. */
 export interface ErrorRecord {

@@ -3,7 +3,7 @@
  * inodes. A directory that moves gets another "..", and its two parents other link counts.
  * @source fs/ext4/namei.c:ext4_rename(), ext4_cross_rename()
  */
-import { corrupted, errno } from '../../base/errno.ts';
+import { corrupted, errno, FsError } from '../../base/errno.ts';
 import { lblk } from '../../base/units.ts';
 import type { Op } from '../../sched/op.ts';
 import type { BufferHead } from '../../buffer/buffer-head.ts';
@@ -24,6 +24,7 @@ import {
 } from './dir-search.ts';
 import { DirEntry2 } from './disk/dirent.ts';
 import { EXT4_PROJINHERIT_FL } from './disk/inode.ts';
+import { ext4DataFirst } from './data-first.ts';
 import { withHandle } from './ext4-jbd2.ts';
 import { withAllocRetry } from './freed-clusters.ts';
 import { Ext4Filename, dirShape, isEncrypted, isIndexed } from './filename.ts';
@@ -58,6 +59,7 @@ export function* ext4Rename(
   refuseOtherProject(from.inode, to.dir);
   const { sb } = from.dir;
   const { inode } = from;
+  if (to.inode && (flags & RENAME_EXCHANGE) === 0) yield* replaceWithData(inode);
   yield* withAllocRetry(sb, () =>
     withHandle(sb, 'rename', function* (handle): Op<void> {
       if (((oldDir.flags | newDir.flags) & (S_DIRSYNC | S_SYNC)) !== 0) handle.sync = true;
@@ -65,6 +67,21 @@ export function* ext4Rename(
       else yield* move(handle, from, inode, to);
     }),
   );
+}
+
+/**
+ * The new file's data is with the device before its name: who replaces a file by a rename finds the
+ * old one or the new one after a crash, and never an empty one.
+ * @source ext4(5), "auto_da_alloc"; fs/ext4/inode.c:ext4_alloc_da_blocks()
+ */
+function* replaceWithData(inode: Ext4Inode): Op<void> {
+  if (!inode.isReg) return;
+  try {
+    yield* ext4DataFirst(inode, 0, Infinity);
+  } catch (e) {
+    // The mapping keeps it for the next fsync; a rename does not fail for what a write did.
+    if (!(e instanceof FsError)) throw e;
+  }
 }
 
 const sideOf = (dir: Ext4Inode, dentry: Dentry): Side => ({

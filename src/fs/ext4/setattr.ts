@@ -20,6 +20,7 @@ import {
   EXT4_NODUMP_FL,
   EXT4_VERITY_FL,
 } from './disk/inode.ts';
+import { ext4DataFirst } from './data-first.ts';
 import { withHandle } from './ext4-jbd2.ts';
 import { zeroOldTail } from './file.ts';
 import { ext4ConvertInlineData, ext4InlineTruncate } from './inline-write.ts';
@@ -95,6 +96,9 @@ function* shrink(inode: Ext4Inode, size: number): Op<void> {
   if (size < inode.size) {
     // The new last block keeps its tail in the cache until it is written: zero before the cut.
     yield* iomapTruncatePage(inode, size, ext4IomapOps);
+    // On the device too, or a later size that is durable before the block shows the old tail.
+    const bs = inode.sb.blockSize;
+    yield* ext4DataFirst(inode, size, Math.ceil(size / bs) * bs);
     yield* withHandle(inode.sb, 'truncate', function* (handle): Op<void> {
       yield* ext4OrphanAdd(handle, inode);
       yield* sizeTogether(inode, size);
