@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { build } from './cases/build.ts';
 import { checkEmpty, checkTree } from './cases/check.ts';
 import { crashRates } from './cases/crash.ts';
+import { crashWorkloadRates } from './cases/crash-workloads.ts';
 import { create } from './cases/create.ts';
 import { explorers, exploreRates, exploreThreads, spins } from './cases/explore.ts';
 import { journals } from './cases/journal.ts';
@@ -41,6 +42,7 @@ export const cases: readonly Case[] = [
   ...exploreRates,
   ...exploreThreads,
   ...crashRates,
+  ...crashWorkloadRates,
 ];
 
 export interface BenchOptions {

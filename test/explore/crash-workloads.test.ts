@@ -10,6 +10,7 @@ import { Bio } from '../../src/block/bio.ts';
 import type { BlockDriver } from '../../src/block/block-device.ts';
 import { RamDevice } from '../../src/block/ram-device.ts';
 import { type CrashOptions, forEachCrashState } from '../../src/explore/crash-states.ts';
+import { explore } from '../../src/explore/explore.ts';
 import { pairWorkload, randomWorkload } from '../../src/scenarios/crash/choose.ts';
 import { exploreCrashes } from '../../src/scenarios/crash/crash-run.ts';
 import { SHAPES } from '../../src/scenarios/crash/image.ts';
@@ -24,6 +25,7 @@ import {
   recordRun,
   visitOf,
 } from '../../src/scenarios/crash/workload.ts';
+import { fsyncAndRename, fsyncAndRenameCrash } from '../../src/scenarios/crash/two-tasks.ts';
 import { scratchDir } from '../support/e2fsprogs.ts';
 import { e2fsck, haveE2fsprogs, preen } from '../support/judges.ts';
 
@@ -155,4 +157,14 @@ test.runIf(haveE2fsprogs())('what e2fsck recovers is whole, and what was promise
       judgeImage(run, ram, promised);
     }
   }
+});
+
+test('two tasks at once: at every crash of every schedule tried, what each was promised', () => {
+  const right = explore(fsyncAndRename, { limit: 150, crash: fsyncAndRenameCrash });
+  // The search has no end within a minute: no more is claimed.
+  expect([right.verdict, right.failure]).toEqual(['limit', null]);
+  expect(right.crash!.complete).toBe(true);
+  const variant = 'commit-not-durable';
+  const wrong = explore(fsyncAndRename, { limit: 150, crash: fsyncAndRenameCrash, variant });
+  expect(wrong.failure?.symptom).toMatch(fsyncAndRename.variants![variant]!.symptom);
 });

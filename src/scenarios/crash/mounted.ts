@@ -32,13 +32,14 @@ import { syncFilesystem } from '../../vfs/sync.ts';
 import type { CrashOp, FileOp } from './op.ts';
 
 export class Mounted {
-  readonly scheduler = new Scheduler();
+  readonly scheduler: Scheduler;
   readonly device: BlockDevice;
   readonly sb: SuperBlock;
   readonly process: Process;
 
   /** Mount for writing, which recovers. @throws whatever mounting throws */
-  constructor(driver: BlockDriver) {
+  constructor(driver: BlockDriver, scheduler = new Scheduler()) {
+    this.scheduler = scheduler;
     this.device = new BlockDevice(driver);
     this.sb = this.run(
       mountFileSystem(ext4FsType, {
