@@ -66,7 +66,7 @@ test('a limit that came first is exit status 1, and wrong usage 2', () => {
   usage(['crash', 'nothing'], /no workload nothing/);
   usage(['crash', 'append', '--variant', 'nothing'], /no variant nothing: .*no-revoke/);
   usage(['crash', 'append', '--mode', 'some'], /--mode some: lazy or eager/);
-  usage(['crash', 'append', '--only', 'x'], /no id of a crash state \(EINVAL\)/);
+  usage(['crash', 'append', '--only', 'x'], /no id of a crash state .*\(EINVAL\)/);
   usage(['crash', 'append', 'replace', '--only', '1:'], /--only and --image are of one workload/);
   usage(['crash', 'append', '--image', 'x'], /--image needs --only/);
   expect(existsSync('x')).toBe(false);

@@ -25,7 +25,7 @@ import {
   recordRun,
   visitOf,
 } from '../../src/scenarios/crash/workload.ts';
-import { fsyncAndRename, fsyncAndRenameCrash } from '../../src/scenarios/crash/two-tasks.ts';
+import { fsyncAndRename, fsyncAndRenameCrash } from './crash-two-tasks.ts';
 import { scratchDir } from '../support/e2fsprogs.ts';
 import { e2fsck, haveE2fsprogs, preen } from '../support/judges.ts';
 

@@ -2,20 +2,20 @@
  * Two tasks on one journalled ext4, for crashes at every step of their schedules: what one has been
  * promised holds whatever the other is about to do.
  */
-import { assert } from '../../base/assert.ts';
-import { CrashRecorder } from '../../explore/crash-recorder.ts';
-import type { CrashPoint } from '../../explore/crash-states.ts';
-import { ExploredDevice } from '../../explore/device.ts';
-import type { CrashExploration } from '../../explore/crash-explore.ts';
-import type { Scenario } from '../../explore/scenario.ts';
-import type { BlockDriver } from '../../block/block-device.ts';
-import { commitPhases, commitRecord } from '../../jbd2/commit.ts';
-import { REQ_PREFLUSH } from '../../block/bio.ts';
-import type { Op } from '../../sched/op.ts';
-import { assertClean, imageAfter, SHAPES } from './image.ts';
-import { Mounted, performOp } from './mounted.ts';
-import { observe } from './observe.ts';
-import type { CrashOp } from './op.ts';
+import { assert } from '../../src/base/assert.ts';
+import { CrashRecorder } from '../../src/explore/crash-recorder.ts';
+import type { CrashPoint } from '../../src/explore/crash-states.ts';
+import { ExploredDevice } from '../../src/explore/device.ts';
+import type { CrashExploration } from '../../src/explore/crash-explore.ts';
+import type { Scenario } from '../../src/explore/scenario.ts';
+import type { BlockDriver } from '../../src/block/block-device.ts';
+import { commitPhases, commitRecord } from '../../src/jbd2/commit.ts';
+import { REQ_PREFLUSH } from '../../src/block/bio.ts';
+import type { Op } from '../../src/sched/op.ts';
+import { assertClean, imageAfter, SHAPES } from '../../src/scenarios/crash/image.ts';
+import { Mounted, performOp } from '../../src/scenarios/crash/mounted.ts';
+import { observe } from '../../src/scenarios/crash/observe.ts';
+import type { CrashOp } from '../../src/scenarios/crash/op.ts';
 
 /** A mounted image that is recorded, made once. */
 export interface Recorded {
