@@ -244,7 +244,7 @@ test('every command has help with examples, and wrong usage is status 2', () => 
     .map((m) => m[1] ?? '')
     .filter((c) => c !== 'help');
   const all =
-    'mkfs build extract info check bench ls tree stat cat find df du extents cp mv rm mkdir ln chmod chown touch truncate fallocate write xattr explore';
+    'mkfs build extract info check bench ls tree stat cat find df du extents cp mv rm mkdir ln chmod chown touch truncate fallocate write xattr explore crash';
   expect(commands).toEqual(all.split(' '));
   for (const command of commands) {
     const help = ok([command, '--help']);
